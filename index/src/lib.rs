@@ -6,6 +6,7 @@ use fault::{Coded, Fault};
 
 pub mod corpus;
 pub mod fault;
+pub mod hit;
 pub mod meter;
 pub mod page;
 pub mod scope;

@@ -1,1 +1,3 @@
-//! rag
+//! Question → answer with proof: `Ask → Evidence → Draft → Answer`, each stage a type.
+
+pub mod ask;

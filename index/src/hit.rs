@@ -1,0 +1,124 @@
+//! What a search asks and what it returns: the shapes of the contract, used as they are on the wire.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::{
+    corpus::{DocumentId, PageRef, PassageId, PassageKind, Span},
+    page::Region,
+};
+
+/// Which arms of the search run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Words and meaning, fused.
+    #[default]
+    Hybrid,
+    /// Meaning alone.
+    Dense,
+    /// Words alone.
+    Lexical,
+}
+
+/// A search within a scope.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// The question or search words.
+    pub text: String,
+    /// Which arms run.
+    pub mode: Mode,
+    /// How many hits to return, 1 to 100.
+    pub top_k: usize,
+    /// Which documents may be returned; empty for all of the scenario.
+    pub filters: Filters,
+}
+
+/// Conditions on documents; all must hold. The key is `id`, `external_id`, `name`, `title`, `language`, or a field of the metadata;
+/// the value is a value that must be equal, a list of which one must be equal, or `{"gte","gt","lte","lt"}` for a range.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(transparent)]
+pub struct Filters(#[schema(value_type = Object)] pub Map<String, Value>);
+
+/// One passage that was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Hit {
+    /// From 1.
+    pub rank: u32,
+    /// Fused score; comparable within one result only.
+    pub score: f32,
+    /// What was found.
+    pub passage: Found,
+    /// How it was found.
+    pub why: Why,
+}
+
+/// A passage with the document it comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Found {
+    /// The passage.
+    pub id: PassageId,
+    /// Prose or table.
+    pub kind: PassageKind,
+    /// Its text.
+    pub text: String,
+    /// Its document.
+    pub document: Source,
+    /// Its page; null where the format has none.
+    pub page: Option<PageRef>,
+    /// The stored page (or part, where the format has no pages) that holds it: the `n` of `…/pages/{n}`.
+    pub part: u32,
+    /// Headings above it, outermost first.
+    pub headings: Vec<String>,
+    /// Where it stands on the page.
+    pub regions: Vec<Region>,
+    /// Where it stands in the stored pages, in bytes; not on the wire.
+    #[serde(skip)]
+    pub spans: Vec<Span>,
+}
+
+/// The document a passage comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Source {
+    /// The document.
+    pub id: DocumentId,
+    /// The caller's own id.
+    pub external_id: Option<String>,
+    /// Its title.
+    pub title: String,
+    /// The version that was searched.
+    pub version: u32,
+    /// What the caller said about it.
+    #[schema(value_type = Object)]
+    pub metadata: Map<String, Value>,
+    /// The name it came under; not on the wire of citations.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// How a hit was found.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Why {
+    /// Rank by meaning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dense_rank: Option<u32>,
+    /// Rank by words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lexical_rank: Option<u32>,
+    /// Cosine between question and passage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cosine: Option<f32>,
+    /// BM25 as a share of the most it could reach for this question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lexical: Option<f32>,
+}
+
+/// What a search returns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Hits {
+    /// Best first.
+    pub data: Vec<Hit>,
+    /// Documents of the scenario that are found by words only so far, because their vectors are pending.
+    pub vectors_pending: u32,
+}

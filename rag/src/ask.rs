@@ -1,0 +1,233 @@
+//! The words of asking and answering: the shapes of the contract, used as they are on the wire.
+
+use index::{
+    corpus::{AnswerId, PageRef},
+    hit::{Filters, Hit, Source},
+    page::Region,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Longest question, in Unicode code points.
+pub const MAX_QUESTION: usize = 4_000;
+
+/// A question.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    /// The question, 1 to 4,000 characters.
+    pub question: String,
+    /// The scenario; `default` if absent.
+    #[serde(default)]
+    pub scenario: Option<String>,
+    /// Which documents may be used.
+    #[serde(default)]
+    pub filters: Filters,
+    /// Earlier turns, oldest first.
+    #[serde(default)]
+    pub history: Vec<Turn>,
+    /// Language of the answer: `auto` (that of the question), `zh` or `en`.
+    #[serde(default)]
+    pub language: Language,
+    /// `answer` uses the configured model, `extractive` never does.
+    #[serde(default)]
+    pub mode: AnswerMode,
+    /// Passages given to the answerer, 1 to 100; 10 if absent.
+    #[serde(default)]
+    pub top_k: Option<usize>,
+    /// Answer as of this date (RFC 3339 date): reports dated later are left out.
+    #[serde(default)]
+    pub as_of: Option<String>,
+    /// Answer as server-sent events.
+    #[serde(default)]
+    pub stream: bool,
+}
+
+/// An earlier turn of a conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Turn {
+    /// Who spoke.
+    pub role: Role,
+    /// What was said.
+    pub content: String,
+}
+
+/// Who spoke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Role {
+    User,
+    Assistant,
+}
+
+/// Language of an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Language {
+    /// That of the question.
+    #[default]
+    Auto,
+    /// Chinese.
+    Zh,
+    /// English.
+    En,
+}
+
+/// Who writes the answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerMode {
+    /// The configured model, or the extractive answerer where none is configured.
+    #[default]
+    Answer,
+    /// The extractive answerer: quotes, no model.
+    Extractive,
+}
+
+/// How a question was settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Every part of it is answered, and proven.
+    Answered,
+    /// Some of it is answered, or sources disagree.
+    Partial,
+    /// Not answered; `refusal` says why.
+    Refused,
+}
+
+/// An answer whose every citation has been checked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Answer {
+    /// Its id.
+    pub id: AnswerId,
+    /// How the question was settled.
+    pub verdict: Verdict,
+    /// The answer, with `[1]`-style markers; for a refusal the message.
+    pub text: String,
+    /// `zh` or `en`.
+    pub language: String,
+    /// The proof, in order of first use.
+    pub citations: Vec<Citation>,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+    /// What was worse than it could have been, if anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<Degraded>,
+    /// What it cost.
+    pub usage: Usage,
+    /// How long it took.
+    pub timings: Timings,
+    /// Who wrote it: the model's name, or `extractive`.
+    pub model: String,
+    /// RFC 3339.
+    pub created_at: String,
+}
+
+/// A piece of proof: a span of the answer and the quote that supports it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Citation {
+    /// The number in the text's `[n]`.
+    pub marker: u32,
+    /// What it supports, in code points of the answer's text, the marker left out.
+    pub span: TextSpan,
+    /// Its document.
+    pub document: Source,
+    /// Its page; null where the format has none.
+    pub page: Option<PageRef>,
+    /// The stored page or part that holds the quote.
+    pub part: u32,
+    /// Headings above it.
+    pub headings: Vec<String>,
+    /// Verbatim text of the stored page.
+    pub quote: String,
+    /// Where the quote stands on the page.
+    pub regions: Vec<Region>,
+    /// How well it supports the span.
+    pub support: Support,
+}
+
+/// A range of an answer's text in Unicode code points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TextSpan {
+    /// First code point.
+    pub start: u32,
+    /// One past the last.
+    pub end: u32,
+}
+
+/// How well a quote supports what is said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Support {
+    /// The judgement.
+    pub verdict: SupportVerdict,
+    /// How it was reached: `verbatim` (the sentence is the quote), `quote` (the quote was found), `words`.
+    pub method: String,
+}
+
+/// Whether a quote carries its sentence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum SupportVerdict {
+    Supported,
+    Weak,
+}
+
+/// Why a question was not answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Refusal {
+    /// The kind of reason.
+    pub reason: Reason,
+    /// For a person, naming what is missing.
+    pub message: String,
+    /// The nearest passages.
+    pub nearest: Vec<Hit>,
+}
+
+/// Kinds of reasons for a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Reason {
+    NoEvidence,
+    WeakEvidence,
+    Conflict,
+    Stale,
+    OutOfScope,
+    Provider,
+}
+
+/// What was worse than it could have been.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Degraded {
+    /// `vectors_pending`, `model_unavailable`, …
+    pub reason: String,
+}
+
+/// Tokens and money.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Usage {
+    /// Tokens sent to a model.
+    pub prompt_tokens: u64,
+    /// Tokens a model wrote.
+    pub completion_tokens: u64,
+    /// Money, where prices are known.
+    pub cost: Option<f64>,
+    /// Its currency.
+    pub currency: Option<String>,
+}
+
+/// Milliseconds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Timings {
+    /// Until the evidence was found.
+    pub retrieve_ms: f64,
+    /// Until the first text.
+    pub first_token_ms: Option<f64>,
+    /// In all.
+    pub total_ms: f64,
+}
