@@ -39,7 +39,7 @@ pub struct Query {
 /// the value is a value that must be equal, a list of which one must be equal, or `{"gte","gt","lte","lt"}` for a range.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
-pub struct Filters(#[schema(value_type = Object)] pub Map<String, Value>);
+pub struct Filters(pub Map<String, Value>);
 
 /// One passage that was found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -1,15 +1,22 @@
 //! Floor 0: the corpus and how it is found. Words of the corpus ([`corpus`], [`page`]), for whom a call is made
-//! ([`scope`]), the analyser ([`lexical`]), encoders ([`embed`]), vector stores ([`store`]), the catalog ([`catalog`]),
-//! and the search over both arms ([`search`]).
+//! ([`scope`]), the analyser ([`lexical`]), encoders ([`embed`]), vector stores ([`store`]), the catalog ([`db`],
+//! [`catalog`], [`publish`]), and the search over both arms ([`search`], [`hit`]).
 
 use fault::{Coded, Fault};
 
+pub mod catalog;
 pub mod corpus;
+pub mod db;
+pub mod embed;
 pub mod fault;
 pub mod hit;
+pub mod lexical;
 pub mod meter;
 pub mod page;
+pub mod publish;
 pub mod scope;
+pub mod search;
+pub mod store;
 
 /// What can go wrong while the corpus is stored or searched.
 #[derive(Debug, thiserror::Error)]
@@ -17,18 +24,84 @@ pub mod scope;
 pub enum IndexError {
     #[error("`{name}` is not a valid name: use 1 to 64 of a-z, 0-9, `-` and `_`, starting with a letter or digit")]
     InvalidName { name: String },
+    #[error("the query is empty")]
+    EmptyQuery,
+    #[error("top_k is {got}; it must be 1 to 100")]
+    TopK { got: usize },
+    #[error("filter `{key}`: {reason}")]
+    Filter { key: String, reason: String },
+    #[error("the data directory `{path}` is in use by another process; stop it, or talk to it with --url")]
+    DataLocked { path: String },
+    #[error("the data directory is damaged: {reason}")]
+    DataDamaged { reason: String },
+    #[error("{what}: {error}")]
+    Storage { what: String, error: std::io::Error },
+    #[error("no space left on the disk ({what}); free some and try again, nothing was lost")]
+    StorageFull { what: String },
+    #[error("the catalog failed: {0}")]
+    Catalog(sqlx::Error),
+    #[error("the vector store failed: {0}")]
+    Store(String),
+    #[error("the encoder failed: {0}")]
+    Encoder(String),
+    #[error(
+        "the index was built with the encoder `{built}` and `{configured}` is configured; configure the first one again, or delete the `index` folder of the data directory to build it anew"
+    )]
+    OtherEncoder { built: String, configured: String },
+    #[error("the deadline passed while {doing}")]
+    Deadline { doing: &'static str },
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl IndexError {
+    /// An error of the file system; a full disk is told apart.
+    pub fn from_io(what: String, error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::StorageFull { what },
+            _ => Self::Storage { what, error },
+        }
+    }
+}
+
+impl From<sqlx::Error> for IndexError {
+    fn from(error: sqlx::Error) -> Self {
+        let text = error.to_string();
+        // SQLITE_FULL is 13; `Any` hands the code on as text.
+        if text.contains("database or disk is full") || text.contains("(code: 13)") {
+            return Self::StorageFull { what: "catalog".into() };
+        }
+        Self::Catalog(error)
+    }
 }
 
 impl Coded for IndexError {
     fn code(&self) -> &'static str {
         match self {
             Self::InvalidName { .. } => "invalid_name",
+            Self::EmptyQuery => "empty_query",
+            Self::TopK { .. } => "invalid_top_k",
+            Self::Filter { .. } => "filter_invalid",
+            Self::DataLocked { .. } => "data_locked",
+            Self::DataDamaged { .. } => "data_damaged",
+            Self::Storage { .. } => "storage",
+            Self::StorageFull { .. } => "storage_full",
+            Self::Catalog(_) => "catalog",
+            Self::Store(_) => "vector_store_unavailable",
+            Self::Encoder(_) => "embedder_unavailable",
+            Self::OtherEncoder { .. } => "other_encoder",
+            Self::Deadline { .. } => "deadline_exceeded",
+            Self::Internal(_) => "internal",
         }
     }
 
     fn fault(&self) -> Fault {
         match self {
-            Self::InvalidName { .. } => Fault::Caller,
+            Self::InvalidName { .. } | Self::EmptyQuery | Self::TopK { .. } | Self::Filter { .. } => Fault::Caller,
+            Self::DataLocked { .. } | Self::OtherEncoder { .. } => Fault::Caller,
+            Self::DataDamaged { .. } | Self::Storage { .. } | Self::Catalog(_) | Self::Store(_) | Self::Encoder(_) => Fault::Dependency,
+            Self::StorageFull { .. } | Self::Deadline { .. } => Fault::Limit,
+            Self::Internal(_) => Fault::Bug,
         }
     }
 }

@@ -17,18 +17,29 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// A scope by its names.
+    ///
+    /// # Errors
+    /// `invalid_name` if a name is not 1 to 64 of `a-z 0-9 - _`, starting with a letter or digit.
+    pub fn new(tenant: &str, scenario: &str) -> Result<Self, IndexError> {
+        for name in [tenant, scenario] {
+            let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+            let valid = name.len() <= 64
+                && name.bytes().next().is_some_and(plain)
+                && name.bytes().all(|b| plain(b) || b == b'-' || b == b'_');
+            if !valid {
+                return Err(IndexError::InvalidName { name: name.chars().take(80).collect() });
+            }
+        }
+        Ok(Self { tenant: tenant.into(), scenario: scenario.into() })
+    }
+
     /// A scope of the default tenant.
     ///
     /// # Errors
-    /// `invalid_name` if the scenario is not 1 to 64 of `a-z 0-9 - _`, starting with a letter or digit.
+    /// `invalid_name`, see [`Scope::new`].
     pub fn of_scenario(scenario: &str) -> Result<Self, IndexError> {
-        let valid = scenario.len() <= 64
-            && scenario.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-            && scenario.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
-        if !valid {
-            return Err(IndexError::InvalidName { name: scenario.chars().take(80).collect() });
-        }
-        Ok(Self { tenant: DEFAULT.into(), scenario: scenario.into() })
+        Self::new(DEFAULT, scenario)
     }
 
     /// The tenant's name.

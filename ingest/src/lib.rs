@@ -1,9 +1,20 @@
-//! Bytes → passages: reading files of every format, cutting them into passages, and the durable queue that carries them
-//! into the index.
+//! Bytes → passages: reading files of every format ([`parse`], [`sniff`], [`source`]), cutting them into passages
+//! ([`chunk`]), and the durable queue ([`queue`]) whose workers ([`pipeline`]) carry them into the index.
 
-use index::fault::{Coded, Fault};
+use index::{
+    IndexError,
+    corpus::Failure,
+    fault::{Coded, Fault},
+};
 
+pub mod chunk;
+pub mod crash;
 pub mod parse;
+pub mod pipeline;
+pub mod queue;
+pub mod sandbox;
+pub mod sniff;
+pub mod source;
 
 /// What can go wrong while a document is read and stored.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +30,21 @@ pub enum IngestError {
     Unsupported { what: String },
     #[error("the file passes a limit of the parser: {limit}")]
     ParserLimit { limit: String },
+    #[error("no text was found on any of its {pages} pages; if it is a scan, run text recognition over it first")]
+    NoText { pages: usize },
+    /// What a parser in another process said.
+    #[error("{detail}")]
+    Parser { code: String, detail: String },
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
+
+impl IngestError {
+    /// Its code and message, as they are stored and shown.
+    pub fn failure(&self) -> Failure {
+        let code = if let Self::Parser { code, .. } = self { code.clone() } else { self.code().into() };
+        Failure { code, detail: self.to_string() }
+    }
 }
 
 impl Coded for IngestError {
@@ -26,16 +52,21 @@ impl Coded for IngestError {
         match self {
             Self::Empty => "empty_document",
             Self::Encrypted { .. } => "encrypted_document",
-            Self::Corrupt { .. } => "corrupt_document",
+            Self::Corrupt { .. } | Self::Parser { .. } => "corrupt_document",
             Self::Unsupported { .. } => "unsupported_type",
             Self::ParserLimit { .. } => "parser_limit",
+            Self::NoText { .. } => "no_text",
+            Self::Index(error) => error.code(),
         }
     }
 
     fn fault(&self) -> Fault {
         match self {
-            Self::Empty | Self::Encrypted { .. } | Self::Corrupt { .. } | Self::Unsupported { .. } => Fault::Caller,
+            Self::Empty | Self::Encrypted { .. } | Self::Corrupt { .. } | Self::Parser { .. } | Self::Unsupported { .. } | Self::NoText { .. } => {
+                Fault::Caller
+            }
             Self::ParserLimit { .. } => Fault::Limit,
+            Self::Index(error) => error.fault(),
         }
     }
 }

@@ -1,0 +1,206 @@
+//! The data directory and the SQL catalog in it: who may open it, what its tables are, how it is read and written.
+//!
+//! Statements use `$1` placeholders and the types TEXT, INTEGER, REAL and BLOB only, so that another SQL database can
+//! stand behind the same statements.
+
+use std::{
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sqlx::{Any, AnyPool, Executor, Row, Transaction, any::AnyPoolOptions};
+
+use crate::IndexError;
+
+/// The version of the tables below. A directory written by a newer program is refused.
+const SCHEMA: i64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS documents (
+    id TEXT PRIMARY KEY, tenant TEXT NOT NULL, scenario TEXT NOT NULL, identity TEXT NOT NULL,
+    external_id TEXT, name TEXT NOT NULL, title TEXT NOT NULL, media_type TEXT NOT NULL, language TEXT, metadata TEXT NOT NULL,
+    status TEXT NOT NULL, stage TEXT, progress REAL NOT NULL DEFAULT 0, version INTEGER NOT NULL DEFAULT 0, newest INTEGER NOT NULL DEFAULT 0,
+    bytes INTEGER NOT NULL DEFAULT 0, pages INTEGER NOT NULL DEFAULT 0, passages INTEGER NOT NULL DEFAULT 0,
+    error_code TEXT, error_detail TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+    UNIQUE (tenant, scenario, identity));
+CREATE INDEX IF NOT EXISTS documents_by_time ON documents (tenant, scenario, created_at, id);
+CREATE TABLE IF NOT EXISTS versions (
+    document TEXT NOT NULL, version INTEGER NOT NULL, tenant TEXT NOT NULL, scenario TEXT NOT NULL, state TEXT NOT NULL,
+    hash TEXT NOT NULL, name TEXT NOT NULL, title TEXT, paged INTEGER NOT NULL DEFAULT 0, passages INTEGER NOT NULL DEFAULT 0,
+    terms BLOB, warnings TEXT NOT NULL DEFAULT '[]', PRIMARY KEY (document, version));
+CREATE INDEX IF NOT EXISTS versions_hidden ON versions (tenant, scenario) WHERE state <> 'live';
+CREATE TABLE IF NOT EXISTS pages (
+    document TEXT NOT NULL, version INTEGER NOT NULL, number INTEGER NOT NULL, label TEXT, width REAL NOT NULL, height REAL NOT NULL,
+    text TEXT NOT NULL, words BLOB NOT NULL, blocks TEXT NOT NULL, PRIMARY KEY (document, version, number));
+CREATE TABLE IF NOT EXISTS passages (
+    id TEXT PRIMARY KEY, document TEXT NOT NULL, version INTEGER NOT NULL, ordinal INTEGER NOT NULL, kind TEXT NOT NULL, part INTEGER NOT NULL,
+    text TEXT NOT NULL, headings TEXT NOT NULL, spans TEXT NOT NULL, regions TEXT NOT NULL, hash TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS passages_by_hash ON passages (hash);
+CREATE UNIQUE INDEX IF NOT EXISTS passages_in_order ON passages (document, version, ordinal);
+CREATE TABLE IF NOT EXISTS vectors (space TEXT NOT NULL, hash TEXT NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (space, hash));
+CREATE TABLE IF NOT EXISTS scopes (
+    tenant TEXT NOT NULL, scenario TEXT NOT NULL, passages INTEGER NOT NULL, revision INTEGER NOT NULL, PRIMARY KEY (tenant, scenario));
+CREATE TABLE IF NOT EXISTS frequencies (
+    tenant TEXT NOT NULL, scenario TEXT NOT NULL, term INTEGER NOT NULL, passages INTEGER NOT NULL, PRIMARY KEY (tenant, scenario, term)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS jobs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, document TEXT NOT NULL, version INTEGER NOT NULL, tenant TEXT NOT NULL, scenario TEXT NOT NULL,
+    stage TEXT NOT NULL, checkpoint INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, owner TEXT, lease_until INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (document, version));
+CREATE TABLE IF NOT EXISTS batches (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, scenario TEXT NOT NULL, created_at INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS items (
+    batch TEXT NOT NULL, ordinal INTEGER NOT NULL, name TEXT NOT NULL, document TEXT, version INTEGER, outcome TEXT NOT NULL,
+    error_code TEXT, error_detail TEXT, PRIMARY KEY (batch, ordinal));
+CREATE TABLE IF NOT EXISTS answers (
+    id TEXT PRIMARY KEY, tenant TEXT NOT NULL, scenario TEXT NOT NULL, question TEXT NOT NULL, answer TEXT NOT NULL, created_at INTEGER NOT NULL);
+";
+
+/// A data directory that this process holds alone: `catalog.sqlite`, `blobs/`, `index/`.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataDir {
+    /// Opens the directory, creating it if absent, and locks it against other processes.
+    ///
+    /// # Errors
+    /// `data_locked` if another process holds it, `storage` if it cannot be created or written.
+    pub fn open(path: &Path) -> Result<Self, IndexError> {
+        let failed = |e: std::io::Error| IndexError::from_io(format!("data directory `{}`", path.display()), e);
+        for dir in [path.to_path_buf(), path.join("blobs"), path.join("index")] {
+            std::fs::create_dir_all(dir).map_err(failed)?;
+        }
+        let lock = File::options().create(true).truncate(false).write(true).open(path.join("lock")).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.into(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(IndexError::DataLocked { path: path.display().to_string() }),
+            Err(TryLockError::Error(e)) => Err(failed(e)),
+        }
+    }
+
+    /// Where the directory is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the original bytes with this hash are.
+    pub fn blob(&self, hash: &str) -> PathBuf {
+        self.path.join("blobs").join(&hash[..2]).join(hash)
+    }
+}
+
+/// The SQL catalog: many readers, one writer at a time.
+#[derive(Debug, Clone)]
+pub struct Db {
+    read: AnyPool,
+    write: AnyPool,
+}
+
+impl Db {
+    /// Opens or creates the catalog of a data directory.
+    ///
+    /// # Errors
+    /// `data_damaged` if the file is no catalog or was written by a newer program, `storage` if it cannot be written.
+    pub async fn open(dir: &DataDir) -> Result<Self, IndexError> {
+        sqlx::any::install_default_drivers();
+        let url = format!("sqlite:{}?mode=rwc", escape(&dir.path().join("catalog.sqlite")));
+        let pool = |connections| {
+            AnyPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(30)).after_connect(|connection, _| {
+                Box::pin(async move {
+                    // FULL: a commit is on the disk before an upload is acknowledged.
+                    connection
+                        .execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 20000; PRAGMA cache_size = -8000;")
+                        .await?;
+                    Ok(())
+                })
+            })
+        };
+        let write = pool(1).connect(&url).await.map_err(damaged)?;
+        let mut version = None;
+        if sqlx::query("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetch_optional(&write).await.map_err(damaged)?.is_some() {
+            version = sqlx::query("SELECT value FROM meta WHERE name = 'schema'").fetch_optional(&write).await.map_err(damaged)?;
+        }
+        match version.map(|row| row.get::<String, _>(0)) {
+            Some(found) if found != SCHEMA.to_string() => {
+                return Err(IndexError::DataDamaged {
+                    reason: format!("its catalog has version {found} and this program reads version {SCHEMA}; use the program that wrote it"),
+                });
+            }
+            _ => {
+                write.execute(TABLES).await.map_err(damaged)?;
+                sqlx::query("INSERT INTO meta (name, value) VALUES ('schema', $1) ON CONFLICT (name) DO NOTHING")
+                    .bind(SCHEMA.to_string())
+                    .execute(&write)
+                    .await
+                    .map_err(damaged)?;
+            }
+        }
+        Ok(Self { read: pool(4).connect(&url).await.map_err(damaged)?, write })
+    }
+
+    /// Connections for reading.
+    pub fn read(&self) -> &AnyPool {
+        &self.read
+    }
+
+    /// A transaction for writing; it waits for the writer before it. Dropped without commit, it changes nothing.
+    ///
+    /// # Errors
+    /// `storage_full`, `catalog` if the database cannot be written.
+    pub async fn write(&self) -> Result<Transaction<'static, Any>, IndexError> {
+        Ok(self.write.begin().await?)
+    }
+
+    /// A fact about the whole installation.
+    ///
+    /// # Errors
+    /// `catalog` if the database cannot be read.
+    pub async fn fact(&self, name: &str) -> Result<Option<String>, IndexError> {
+        let row = sqlx::query("SELECT value FROM meta WHERE name = $1").bind(name).fetch_optional(&self.read).await?;
+        Ok(row.map(|row| row.get(0)))
+    }
+
+    /// Sets a fact about the whole installation.
+    ///
+    /// # Errors
+    /// `catalog` if the database cannot be written.
+    pub async fn set_fact(&self, name: &str, value: &str) -> Result<(), IndexError> {
+        sqlx::query("INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+            .bind(name)
+            .bind(value)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    /// Closes all connections, so that the write-ahead log is folded into the file.
+    pub async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+}
+
+/// Milliseconds since 1970, the form of times in the catalog.
+pub fn now() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// A catalog time as RFC 3339 in UTC.
+pub fn rfc3339(milliseconds: i64) -> String {
+    jiff::Timestamp::from_millisecond(milliseconds).map(|t| t.to_string()).unwrap_or_default()
+}
+
+fn damaged(error: sqlx::Error) -> IndexError {
+    match IndexError::from(error) {
+        IndexError::Catalog(e) => IndexError::DataDamaged { reason: format!("its catalog cannot be opened: {e}") },
+        other => other,
+    }
+}
+
+/// A path inside a `sqlite:` URL: what would end the path is percent-encoded.
+fn escape(path: &Path) -> String {
+    path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23")
+}

@@ -1,0 +1,190 @@
+//! Finding passages: both arms inside the scope filter, then one score.
+//!
+//! The fusion is `absnorm`: BM25 as a share of the most it could reach for this question, plus β times the cosine above the
+//! encoder's floor. Neither side is scaled by what else was found, so a passage's score does not depend on its neighbours,
+//! and candidates of one arm are scored by the other before they are compared.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use uuid::Uuid;
+
+use crate::{
+    IndexError,
+    catalog::Catalog,
+    embed::Embedder,
+    hit::{Hit, Hits, Mode, Query, Why},
+    lexical,
+    scope::Call,
+    store::{Arm, VectorStore, Visible},
+};
+
+/// Candidates taken from each arm before fusion; at least twice what is asked for.
+const DEPTH: usize = 100;
+
+/// Finds passages in a scope.
+#[derive(Clone)]
+pub struct Searcher {
+    catalog: Catalog,
+    store: Arc<dyn VectorStore>,
+    embedder: Arc<dyn Embedder>,
+}
+
+impl Searcher {
+    /// A searcher over a catalog, the store with its points, and the encoder that made their vectors.
+    pub fn new(catalog: Catalog, store: Arc<dyn VectorStore>, embedder: Arc<dyn Embedder>) -> Self {
+        Self { catalog, store, embedder }
+    }
+
+    /// The catalog that is searched.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The best passages for a query, best first.
+    ///
+    /// # Errors
+    /// `empty_query`, `invalid_top_k`, `filter_invalid` for the caller; `catalog`, `vector_store_unavailable`,
+    /// `embedder_unavailable` when something below fails.
+    pub async fn search(&self, call: &Call, query: &Query) -> Result<Hits, IndexError> {
+        if query.text.trim().is_empty() {
+            return Err(IndexError::EmptyQuery);
+        }
+        if !(1..=100).contains(&query.top_k) {
+            return Err(IndexError::TopK { got: query.top_k });
+        }
+        let documents = self.catalog.matching(call, &query.filters).await?;
+        let visible = Visible { scope: call.scope.clone(), hidden: self.catalog.hidden(call).await?, documents };
+        let depth = DEPTH.max(2 * query.top_k);
+        let words = async {
+            match query.mode {
+                Mode::Dense => Ok(Side::default()),
+                _ => self.by_words(call, &query.text, &visible, depth).await,
+            }
+        };
+        let meaning = async {
+            match query.mode {
+                Mode::Lexical => Ok(Side::default()),
+                _ => self.by_meaning(call, &query.text, &visible, depth).await,
+            }
+        };
+        let (mut words, mut meaning) = futures::try_join!(words, meaning)?;
+        self.complete(call, &visible, &mut words, &meaning.found).await?;
+        self.complete(call, &visible, &mut meaning, &words.found).await?;
+        let ranked = self.fuse(&words, &meaning);
+        self.hits(call, query, &words, &meaning, ranked).await
+    }
+
+    /// How many passages the scope holds, and how many of them hold each token.
+    ///
+    /// # Errors
+    /// `catalog` if it cannot be read.
+    pub async fn frequencies(&self, call: &Call, tokens: &[String]) -> Result<(u64, HashMap<String, u64>), IndexError> {
+        let terms: Vec<u32> = tokens.iter().map(|t| lexical::term(t)).collect();
+        let (passages, counts) = self.catalog.frequencies(call, &terms).await?;
+        let of = |token: &String| (token.clone(), counts.get(&lexical::term(token)).copied().unwrap_or(0));
+        Ok((passages, tokens.iter().map(of).collect()))
+    }
+
+    async fn by_words(&self, call: &Call, text: &str, visible: &Visible, depth: usize) -> Result<Side, IndexError> {
+        let terms: Vec<u32> = lexical::analyse(text).terms.into_iter().map(|(term, _)| term).collect();
+        let (passages, counts) = self.catalog.frequencies(call, &terms).await?;
+        let idf = |term: &u32| lexical::idf(passages, counts.get(term).copied().unwrap_or(0).min(passages));
+        let most = (lexical::K1 + 1.0) * terms.iter().map(idf).sum::<f32>() + 1e-6;
+        // Terms that the scope lacks count in the most that could be reached, but there is nothing to look up for them.
+        let known: Vec<u32> = terms.into_iter().filter(|t| counts.contains_key(t)).collect();
+        if known.is_empty() {
+            return Ok(Side::default());
+        }
+        let weights = known.iter().map(idf).collect();
+        Side::search(&*self.store, call, Arm::Words(known, weights), visible, depth, most).await
+    }
+
+    async fn by_meaning(&self, call: &Call, text: &str, visible: &Visible, depth: usize) -> Result<Side, IndexError> {
+        let vector = self.embedder.query(call, text).await?;
+        Side::search(&*self.store, call, Arm::Meaning(vector), visible, depth, 1.0).await
+    }
+
+    /// Scores the candidates of the other arm that this arm did not return.
+    async fn complete(&self, call: &Call, visible: &Visible, side: &mut Side, others: &[Uuid]) -> Result<(), IndexError> {
+        let Some(arm) = &side.arm else { return Ok(()) };
+        let missing: Vec<Uuid> = others.iter().filter(|id| !side.scores.contains_key(id)).copied().collect();
+        let scored = self.store.score(call, arm, visible, &missing).await?;
+        let scale = side.scale;
+        side.scores.extend(scored.into_iter().map(|(id, score)| (id, score / scale)));
+        Ok(())
+    }
+
+    fn fuse(&self, words: &Side, meaning: &Side) -> Vec<(Uuid, f32)> {
+        let space = self.embedder.space();
+        let candidates: HashSet<Uuid> = words.found.iter().chain(&meaning.found).copied().collect();
+        let mut ranked: Vec<(Uuid, f32)> = candidates
+            .into_iter()
+            .map(|id| {
+                let lexical = words.scores.get(&id).copied().unwrap_or(0.0);
+                // A passage whose vector is pending is judged by its words alone, as if its cosine were at the floor.
+                let dense = meaning.scores.get(&id).map_or(0.0, |cosine| space.beta * (cosine - space.cosine_floor));
+                (id, lexical + dense)
+            })
+            .collect();
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        ranked
+    }
+
+    async fn hits(&self, call: &Call, query: &Query, words: &Side, meaning: &Side, mut ranked: Vec<(Uuid, f32)>) -> Result<Hits, IndexError> {
+        ranked.truncate(query.top_k);
+        let ids: Vec<Uuid> = ranked.iter().map(|(id, _)| *id).collect();
+        let mut found = self.catalog.found(call, &ids).await?;
+        let mut data = Vec::with_capacity(ranked.len());
+        for (id, score) in ranked {
+            let Some(passage) = found.remove(&id) else { continue };
+            let why = Why {
+                dense_rank: meaning.rank(&id),
+                lexical_rank: words.rank(&id),
+                cosine: meaning.scores.get(&id).copied(),
+                lexical: words.scores.get(&id).copied(),
+            };
+            data.push(Hit { rank: data.len() as u32 + 1, score, passage, why });
+        }
+        Ok(Hits { data, vectors_pending: self.catalog.vectors_pending(call).await? })
+    }
+}
+
+/// What one arm found: its candidates in order, and scores by id, also of the other arm's candidates.
+struct Side {
+    arm: Option<Arm>,
+    found: Vec<Uuid>,
+    scores: HashMap<Uuid, f32>,
+    scale: f32,
+}
+
+impl Default for Side {
+    fn default() -> Self {
+        Self { arm: None, found: vec![], scores: HashMap::new(), scale: 1.0 }
+    }
+}
+
+impl Side {
+    async fn search(
+        store: &dyn VectorStore,
+        call: &Call,
+        arm: Arm,
+        visible: &Visible,
+        depth: usize,
+        scale: f32,
+    ) -> Result<Self, IndexError> {
+        let hits = store.search(call, &arm, visible, depth).await?;
+        Ok(Self {
+            found: hits.iter().map(|(id, _)| *id).collect(),
+            scores: hits.into_iter().map(|(id, score)| (id, score / scale)).collect(),
+            arm: Some(arm),
+            scale,
+        })
+    }
+
+    fn rank(&self, id: &Uuid) -> Option<u32> {
+        self.found.iter().position(|found| found == id).map(|at| at as u32 + 1)
+    }
+}

@@ -1,0 +1,73 @@
+//! Where the points are: one point per passage with its words as a sparse vector and its meaning as a dense one.
+//!
+//! The store is a cache that can be rebuilt from the catalog. Scope and visibility are part of every query, never a sieve
+//! behind it: `hidden` names the few versions that have points but are not published (being written, replaced, deleted).
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::{
+    IndexError,
+    corpus::DocumentId,
+    scope::{Call, Scope},
+};
+
+pub mod edge;
+
+/// A passage's point.
+#[derive(Debug, Clone)]
+pub struct Point {
+    /// The passage's id.
+    pub id: Uuid,
+    /// Whose it is.
+    pub scope: Scope,
+    /// Its document.
+    pub document: DocumentId,
+    /// Its version.
+    pub version: u32,
+    /// Terms, ascending, and their BM25 weights.
+    pub words: (Vec<u32>, Vec<f32>),
+    /// The encoder's vector, once known.
+    pub meaning: Option<Vec<f32>>,
+}
+
+/// One side of the search.
+#[derive(Debug, Clone)]
+pub enum Arm {
+    /// Query terms and their weights (inverse document frequencies of the scope).
+    Words(Vec<u32>, Vec<f32>),
+    /// The question's vector.
+    Meaning(Vec<f32>),
+}
+
+/// What a query may see.
+#[derive(Debug, Clone)]
+pub struct Visible {
+    /// Tenant and scenario.
+    pub scope: Scope,
+    /// Versions that are not published.
+    pub hidden: Vec<(DocumentId, u32)>,
+    /// If given, only these documents.
+    pub documents: Option<Vec<DocumentId>>,
+}
+
+/// A store of points. Implementations differ in where the points live, not in what a query returns.
+#[async_trait]
+pub trait VectorStore: Send + Sync {
+    /// Writes points, replacing those with the same ids.
+    async fn upsert(&self, points: Vec<Point>) -> Result<(), IndexError>;
+    /// Adds the dense vectors of points that exist.
+    async fn set_meaning(&self, vectors: Vec<(Uuid, Vec<f32>)>) -> Result<(), IndexError>;
+    /// Removes the points of a version.
+    async fn delete(&self, document: DocumentId, version: u32) -> Result<(), IndexError>;
+    /// The best `limit` points by one arm: `(id, score)`, best first; ties by id.
+    async fn search(&self, call: &Call, arm: &Arm, visible: &Visible, limit: usize) -> Result<Vec<(Uuid, f32)>, IndexError>;
+    /// The scores of given points by one arm; points that the arm does not reach are left out.
+    async fn score(&self, call: &Call, arm: &Arm, visible: &Visible, ids: &[Uuid]) -> Result<Vec<(Uuid, f32)>, IndexError>;
+    /// How many points a version has, and how many of them have a dense vector.
+    async fn count(&self, document: DocumentId, version: u32) -> Result<(u64, u64), IndexError>;
+    /// How many points there are in all, and how many of them have a dense vector.
+    async fn total(&self) -> Result<(u64, u64), IndexError>;
+    /// Returns once everything written so far survives a power cut.
+    async fn flush(&self) -> Result<(), IndexError>;
+}

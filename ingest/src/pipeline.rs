@@ -1,0 +1,601 @@
+//! One document's road: parse → index (published, `searchable`) → embed (`ready`).
+//!
+//! Two lanes work side by side: words (parse, index, purge) and meaning (embed); meaning waits while words are waiting, so
+//! that a document is found by its words within seconds however many vectors are still to be made. A lane takes a group of
+//! small documents at once, so that the disk is synced once for all of them. Every stage may be done twice: ids are
+//! derived, writes replace, and vectors are kept by the hash of their text.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use index::{
+    IndexError,
+    catalog::{Catalog, bytes, key, to_json, words_to_bytes},
+    corpus::{BatchId, DocumentId, Passage, PassageId, PassageKind, Status},
+    db::{DataDir, now},
+    embed::Embedder,
+    fault::{Coded, Fault},
+    lexical, publish,
+    scope::{Call, Scope},
+    store::{Point, VectorStore},
+};
+use sqlx::{Any, Row, Transaction};
+use tokio::sync::{Notify, watch};
+
+use crate::{
+    IngestError,
+    chunk::Chunker,
+    crash,
+    parse::{About, Format},
+    queue::{self, Accepted, Item, Job, Queue, Stage},
+    sandbox::Sandbox,
+};
+
+/// Jobs and bytes taken at once: large enough to share a sync, small enough that little is done again after a crash.
+const GROUP: (usize, u64) = (64, 4 << 20);
+/// Passages written to the store at once.
+const POINTS: usize = 512;
+/// Texts encoded between two checkpoints.
+const TEXTS: usize = 64;
+/// A worker's own calls have no one waiting for them.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// The road and its workers.
+pub struct Pipeline {
+    dir: Arc<DataDir>,
+    catalog: Catalog,
+    queue: Queue,
+    store: Arc<dyn VectorStore>,
+    embedder: Arc<dyn Embedder>,
+    sandbox: Sandbox,
+    words: Notify,
+    meaning: Notify,
+    words_busy: AtomicBool,
+}
+
+/// A document that was read, before it is written.
+struct Read {
+    format: Format,
+    about: About,
+    pages: Vec<index::page::Page>,
+    passages: Vec<Passage>,
+}
+
+impl Pipeline {
+    /// The road over an open data directory. [`Pipeline::run`] starts the work.
+    ///
+    /// # Errors
+    /// `catalog` if it cannot be read or written.
+    pub async fn open(
+        dir: Arc<DataDir>,
+        catalog: Catalog,
+        store: Arc<dyn VectorStore>,
+        embedder: Arc<dyn Embedder>,
+        sandbox: Sandbox,
+    ) -> Result<Self, IndexError> {
+        let queue = Queue::open(catalog.db().clone()).await?;
+        let pipeline =
+            Self { dir, catalog, queue, store, embedder, sandbox, words: Notify::new(), meaning: Notify::new(), words_busy: AtomicBool::new(false) };
+        pipeline.reconcile().await?;
+        Ok(pipeline)
+    }
+
+    /// The queue behind it.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// The file that holds the original bytes with this hash.
+    pub fn original(&self, hash: &str) -> PathBuf {
+        self.dir.blob(hash)
+    }
+
+    /// Takes items in durably and wakes the workers.
+    ///
+    /// # Errors
+    /// See [`Queue::accept`].
+    pub async fn accept(&self, call: &Call, batch: BatchId, items: Vec<Item>) -> Result<Vec<Accepted>, IngestError> {
+        let accepted = self.queue.accept(call, &self.dir, batch, items).await?;
+        self.words.notify_one();
+        Ok(accepted)
+    }
+
+    /// Deletes a document; `false` if the scope has none. It is out of every answer when this returns.
+    ///
+    /// # Errors
+    /// `catalog` if it cannot be written.
+    pub async fn delete(&self, call: &Call, document: DocumentId) -> Result<bool, IndexError> {
+        let gone = self.queue.delete(call, document).await?;
+        self.words.notify_one();
+        Ok(gone)
+    }
+
+    /// Works until `stop` turns true; a job that is being done then is left to the next start.
+    pub async fn run(self: Arc<Self>, stop: watch::Receiver<bool>) {
+        tokio::join!(self.words_lane(stop.clone()), self.meaning_lane(stop));
+    }
+
+    async fn words_lane(&self, stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            match self.queue.claim(&[Stage::Purge, Stage::Parse, Stage::Index], GROUP.0, GROUP.1).await {
+                Ok(jobs) if jobs.is_empty() => {
+                    self.words_busy.store(false, Relaxed);
+                    pause(&self.words, stop.clone()).await;
+                }
+                Ok(jobs) => {
+                    self.words_busy.store(true, Relaxed);
+                    self.words_group(jobs).await;
+                    self.meaning.notify_one();
+                }
+                Err(error) => trouble(&error).await,
+            }
+        }
+    }
+
+    async fn meaning_lane(&self, stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
+            match self.queue.claim(&[Stage::Embed], GROUP.0, GROUP.1).await {
+                Ok(jobs) if jobs.is_empty() => pause(&self.meaning, stop.clone()).await,
+                Ok(jobs) => {
+                    if let Err(error) = self.embed(&jobs, &stop).await {
+                        self.give_back(&jobs, &error).await;
+                    }
+                    // A replaced version leaves its remains to the other lane.
+                    self.words.notify_one();
+                }
+                Err(error) => trouble(&error).await,
+            }
+        }
+    }
+
+    async fn words_group(&self, jobs: Vec<Job>) {
+        let (purge, rest): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.stage == Stage::Purge);
+        for job in purge {
+            if let Err(error) = self.purge(&job).await {
+                self.give_back(&[job], &error).await;
+            }
+        }
+        let (parse, mut index): (Vec<Job>, Vec<Job>) = rest.into_iter().partition(|job| job.stage == Stage::Parse);
+        let mut read = Vec::new();
+        for job in parse {
+            match self.read(&job).await {
+                Ok(document) => read.push((job, document)),
+                Err(error) => self.settle(&job, &error).await,
+            }
+        }
+        let held: Vec<Job> = read.iter().map(|(job, _)| job.clone()).collect();
+        match self.write(read).await {
+            Ok(written) => index.extend(written),
+            Err(error) => self.give_back(&held, &error).await,
+        }
+        if let Err(error) = self.index(&index).await {
+            self.give_back(&index, &error).await;
+        }
+    }
+
+    async fn read(&self, job: &Job) -> Result<Read, IngestError> {
+        let (mut pages, mut passages) = (Vec::new(), Vec::new());
+        let mut chunker = Chunker::default();
+        let mut on_page = |page: index::page::Page| {
+            passages.extend(chunker.push(&page));
+            pages.push(page);
+        };
+        let (format, about) = self.sandbox.read(&self.dir.blob(&job.hash), &job.name, &mut on_page).await?;
+        passages.extend(chunker.finish());
+        if passages.is_empty() {
+            return Err(IngestError::NoText { pages: pages.len() });
+        }
+        let passages = passages
+            .into_iter()
+            .map(|draft| Passage {
+                id: PassageId::derive(job.document, job.version, draft.ordinal),
+                ordinal: draft.ordinal,
+                kind: draft.kind,
+                text: draft.text,
+                headings: draft.headings,
+                spans: draft.spans,
+                regions: draft.regions,
+            })
+            .collect();
+        Ok(Read { format, about, pages, passages })
+    }
+
+    /// Stores pages and passages; returns the jobs, now at `index`, that are still this worker's.
+    async fn write(&self, read: Vec<(Job, Read)>) -> Result<Vec<Job>, IndexError> {
+        let mut written = Vec::with_capacity(read.len());
+        let mut tx = self.catalog.db().write().await?;
+        for (mut job, document) in read {
+            if !self.queue.holds(&mut tx, &job).await? {
+                continue;
+            }
+            write_document(&mut tx, &job, &document).await?;
+            queue::advance(&mut tx, &job, Stage::Index, Status::Running).await?;
+            job.stage = Stage::Index;
+            written.push(job);
+        }
+        tx.commit().await?;
+        crash::point("parsed");
+        Ok(written)
+    }
+
+    /// Writes the points with their words; publishes what has no version before it.
+    async fn index(&self, jobs: &[Job]) -> Result<(), IndexError> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        let mut counts = HashMap::new();
+        let mut points = Vec::new();
+        for job in jobs {
+            let title = self.title(job).await?;
+            let mut terms: HashMap<u32, u32> = HashMap::new();
+            let mut from = 0;
+            loop {
+                let passages = self.catalog.passages(job.document, job.version, from, POINTS).await?;
+                let Some(last) = passages.last() else { break };
+                from = last.ordinal + 1;
+                let analyses = analyse(title.clone(), passages).await?;
+                for (id, analysis) in analyses {
+                    for (term, _) in &analysis.terms {
+                        *terms.entry(*term).or_default() += 1;
+                    }
+                    points.push(Point {
+                        id: id.0,
+                        scope: job.scope.clone(),
+                        document: job.document,
+                        version: job.version,
+                        words: lexical::sparse(&analysis),
+                        meaning: None,
+                    });
+                }
+                if points.len() >= POINTS {
+                    self.store.upsert(std::mem::take(&mut points)).await?;
+                }
+            }
+            let mut terms: Vec<(u32, u32)> = terms.into_iter().collect();
+            terms.sort_unstable();
+            counts.insert(job.id, terms);
+        }
+        if !points.is_empty() {
+            self.store.upsert(points).await?;
+        }
+        crash::point("points_written");
+        self.store.flush().await?;
+        let mut tx = self.catalog.db().write().await?;
+        for job in jobs {
+            if !self.queue.holds(&mut tx, job).await? {
+                continue;
+            }
+            set_terms(&mut tx, job, &counts[&job.id]).await?;
+            // A newer version of a document that is found already waits for its vectors: until then the older one answers.
+            let first = sqlx::query("SELECT 1 FROM documents WHERE id = $1 AND version = 0")
+                .bind(key(job.document.0))
+                .fetch_optional(&mut *tx)
+                .await?
+                .is_some();
+            if first {
+                publish::publish(&mut tx, &job.scope, job.document, job.version).await?;
+            }
+            queue::advance(&mut tx, job, Stage::Embed, Status::Searchable).await?;
+        }
+        tx.commit().await?;
+        crash::point("published");
+        Ok(())
+    }
+
+    /// Adds the vectors; publishes newer versions.
+    async fn embed(&self, jobs: &[Job], stop: &watch::Receiver<bool>) -> Result<(), IndexError> {
+        let mut lost = vec![false; jobs.len()];
+        let mut batch: Vec<(usize, PassageId, String)> = Vec::new();
+        let mut sizes = Vec::with_capacity(jobs.len());
+        for (at, job) in jobs.iter().enumerate() {
+            let title = self.title(job).await?;
+            let mut from = 0;
+            sizes.push(self.passage_count(job).await?);
+            loop {
+                let passages = self.catalog.passages(job.document, job.version, from, TEXTS).await?;
+                let Some(last) = passages.last() else { break };
+                from = last.ordinal + 1;
+                batch.extend(passages.iter().map(|passage| (at, passage.id, indexed_text(&title, passage))));
+                while batch.len() >= TEXTS {
+                    let rest = batch.split_off(TEXTS);
+                    self.embed_batch(jobs, &std::mem::replace(&mut batch, rest)).await?;
+                    self.yield_to_words().await;
+                    if *stop.borrow() {
+                        return Err(IndexError::Deadline { doing: "stopping" });
+                    }
+                    lost[at] = !self.queue.renew(job, from, from as f32 / sizes[at].max(1) as f32).await?;
+                }
+                if lost[at] {
+                    batch.retain(|(job, ..)| *job != at);
+                    break;
+                }
+            }
+        }
+        if !batch.is_empty() {
+            self.embed_batch(jobs, &batch).await?;
+        }
+        crash::point("meaning_written");
+        self.store.flush().await?;
+        let mut tx = self.catalog.db().write().await?;
+        for job in jobs {
+            if !self.queue.holds(&mut tx, job).await? {
+                continue;
+            }
+            let replaced = publish::publish(&mut tx, &job.scope, job.document, job.version).await?;
+            queue::finish(&mut tx, job).await?;
+            if let Some(old) = replaced {
+                queue::discard(&mut tx, &job.scope, job.document, old).await?;
+            }
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Vectors of up to [`TEXTS`] passages: those of known texts from the catalog, the others from the encoder.
+    async fn embed_batch(&self, jobs: &[Job], batch: &[(usize, PassageId, String)]) -> Result<(), IndexError> {
+        let space = self.embedder.space().id();
+        let hashes: Vec<String> = batch.iter().map(|(_, _, text)| text_hash(text)).collect();
+        let mut vectors = self.catalog.vectors(&space, &hashes).await?;
+        let mut missing: Vec<usize> = Vec::new();
+        for (at, hash) in hashes.iter().enumerate() {
+            if !vectors.contains_key(hash) && !missing.iter().any(|m| hashes[*m] == *hash) {
+                missing.push(at);
+            }
+        }
+        if !missing.is_empty() {
+            let call = Call::new(jobs[batch[0].0].scope.clone(), PATIENCE);
+            let texts: Vec<String> = missing.iter().map(|at| batch[*at].2.clone()).collect();
+            let made = self.embedder.passages(&call, &texts).await?;
+            let mut tx = self.catalog.db().write().await?;
+            for (at, vector) in missing.iter().zip(made) {
+                sqlx::query("INSERT INTO vectors (space, hash, vector) VALUES ($1, $2, $3) ON CONFLICT (space, hash) DO NOTHING")
+                    .bind(&space)
+                    .bind(&hashes[*at])
+                    .bind(bytes(&vector))
+                    .execute(&mut *tx)
+                    .await?;
+                vectors.insert(hashes[*at].clone(), vector);
+            }
+            tx.commit().await?;
+            crash::point("vectors_stored");
+        }
+        let points = batch.iter().zip(&hashes).map(|((_, id, _), hash)| (id.0, vectors[hash].clone())).collect();
+        self.store.set_meaning(points).await
+    }
+
+    /// Removes what a retired version left: points first, rows last, so that a crash between leaves the job to be done again.
+    async fn purge(&self, job: &Job) -> Result<(), IndexError> {
+        self.store.delete(job.document, job.version).await?;
+        self.store.flush().await?;
+        crash::point("purged");
+        let Some(mut tx) = self.queue.ending(job).await? else { return Ok(()) };
+        queue::clear(&mut tx, job.document, job.version).await?;
+        for sql in ["DELETE FROM versions WHERE document = $1 AND version = $2", "DELETE FROM jobs WHERE document = $1 AND version = $2"] {
+            sqlx::query(sql).bind(key(job.document.0)).bind(i64::from(job.version)).execute(&mut *tx).await?;
+        }
+        let used = sqlx::query("SELECT 1 FROM versions WHERE hash = $1").bind(&job.hash).fetch_optional(&mut *tx).await?.is_some();
+        tx.commit().await?;
+        if !used {
+            std::fs::remove_file(self.dir.blob(&job.hash)).ok();
+        }
+        Ok(())
+    }
+
+    /// Compares the store with the catalog and puts back into the queue what the store lacks.
+    async fn reconcile(&self) -> Result<(), IndexError> {
+        let rows = sqlx::query(
+            "SELECT v.document, v.version, v.passages, (SELECT j.stage FROM jobs j WHERE j.document = v.document AND j.version = v.version) \
+             FROM versions v WHERE v.state = 'live'",
+        )
+        .fetch_all(self.catalog.db().read())
+        .await?;
+        let expected = rows.iter().map(|row| row.get::<i64, _>(2) as u64).sum::<u64>();
+        let embedded = rows.iter().filter(|row| row.get::<Option<String>, _>(3).is_none()).map(|row| row.get::<i64, _>(2) as u64).sum::<u64>();
+        if self.store.total().await? == (expected, embedded) {
+            return Ok(());
+        }
+        let mut missing = Vec::new();
+        for row in &rows {
+            let document = DocumentId(row.get::<String, _>(0).parse().map_err(|_| IndexError::Internal("document id".into()))?);
+            let version = row.get::<i64, _>(1) as u32;
+            let passages = row.get::<i64, _>(2) as u64;
+            let (points, vectors) = self.store.count(document, version).await?;
+            let done = row.get::<Option<String>, _>(3).is_none();
+            if points != passages || (done && vectors != passages) {
+                missing.push((document, version));
+            }
+        }
+        if !missing.is_empty() {
+            tracing::warn!(documents = missing.len(), "the vector index lacks passages of {} documents; they are written again", missing.len());
+            self.queue.rebuild(&missing).await?;
+        }
+        Ok(())
+    }
+
+    /// The document's own fault ends its job; anything else is tried again later.
+    async fn settle(&self, job: &Job, error: &IngestError) {
+        let status = match error {
+            IngestError::NoText { .. } => Status::Quarantined,
+            _ => Status::Failed,
+        };
+        let ended = match error {
+            IngestError::Index(error) if error.fault() != Fault::Caller => {
+                self.give_back(std::slice::from_ref(job), error).await;
+                Ok(())
+            }
+            _ => self.queue.fail(job, status, &error.failure()).await,
+        };
+        if let Err(error) = ended {
+            self.give_back(std::slice::from_ref(job), &error).await;
+        }
+    }
+
+    async fn give_back(&self, jobs: &[Job], error: &IndexError) {
+        if !matches!(error, IndexError::Deadline { .. }) {
+            tracing::error!(code = error.code(), "{} documents could not go on and will be tried again: {error}", jobs.len());
+        }
+        for job in jobs {
+            // 1 s, 2 s, 4 s … one minute.
+            let delay = 1000 << job.attempts.clamp(0, 6);
+            if let Err(error) = self.queue.release(job, delay).await {
+                tracing::error!(code = error.code(), "a job could not be given back; its lease will run out: {error}");
+            }
+        }
+    }
+
+    async fn yield_to_words(&self) {
+        while self.words_busy.load(Relaxed) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn title(&self, job: &Job) -> Result<String, IndexError> {
+        let row = sqlx::query("SELECT COALESCE(title, '') FROM versions WHERE document = $1 AND version = $2")
+            .bind(key(job.document.0))
+            .bind(i64::from(job.version))
+            .fetch_one(self.catalog.db().read())
+            .await?;
+        Ok(row.get(0))
+    }
+
+    async fn passage_count(&self, job: &Job) -> Result<u32, IndexError> {
+        let row = sqlx::query("SELECT passages FROM versions WHERE document = $1 AND version = $2")
+            .bind(key(job.document.0))
+            .bind(i64::from(job.version))
+            .fetch_one(self.catalog.db().read())
+            .await?;
+        Ok(row.get::<i64, _>(0) as u32)
+    }
+}
+
+/// What is searched of a passage: title and headings in front of the text, so that they count with it.
+fn indexed_text(title: &str, passage: &Passage) -> String {
+    let mut text = String::with_capacity(title.len() + passage.text.len() + 64);
+    for part in std::iter::once(title).chain(passage.headings.iter().map(String::as_str)).filter(|part| !part.is_empty()) {
+        text.push_str(part);
+        text.push('\n');
+    }
+    text.push_str(&passage.text);
+    text
+}
+
+fn text_hash(text: &str) -> String {
+    blake3::hash(text.as_bytes()).to_hex()[..32].to_string()
+}
+
+async fn analyse(title: String, passages: Vec<Passage>) -> Result<Vec<(PassageId, lexical::Analysis)>, IndexError> {
+    let work = move || passages.iter().map(|p| (p.id, lexical::analyse(&indexed_text(&title, p)))).collect();
+    tokio::task::spawn_blocking(work).await.map_err(|e| IndexError::Internal(e.to_string()))
+}
+
+async fn set_terms(tx: &mut Transaction<'static, Any>, job: &Job, terms: &[(u32, u32)]) -> Result<(), IndexError> {
+    sqlx::query("UPDATE versions SET terms = $3 WHERE document = $1 AND version = $2")
+        .bind(key(job.document.0))
+        .bind(i64::from(job.version))
+        .bind(publish::to_bytes(terms))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+async fn write_document(tx: &mut Transaction<'static, Any>, job: &Job, document: &Read) -> Result<(), IndexError> {
+    queue::clear(tx, job.document, job.version).await?;
+    let given: Option<String> = sqlx::query("SELECT title FROM versions WHERE document = $1 AND version = $2")
+        .bind(key(job.document.0))
+        .bind(i64::from(job.version))
+        .fetch_one(&mut **tx)
+        .await?
+        .get(0);
+    let title = given.or_else(|| document.about.title.clone()).unwrap_or_else(|| queue::stem(&job.name));
+    for page in &document.pages {
+        sqlx::query("INSERT INTO pages (document, version, number, label, width, height, text, words, blocks) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+            .bind(key(job.document.0))
+            .bind(i64::from(job.version))
+            .bind(i64::from(page.number))
+            .bind(&page.label)
+            .bind(f64::from(page.width))
+            .bind(f64::from(page.height))
+            .bind(&page.text)
+            .bind(words_to_bytes(&page.words))
+            .bind(to_json(&page.blocks))
+            .execute(&mut **tx)
+            .await?;
+    }
+    for passage in &document.passages {
+        sqlx::query(
+            "INSERT INTO passages (id, document, version, ordinal, kind, part, text, headings, spans, regions, hash) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        )
+        .bind(key(passage.id.0))
+        .bind(key(job.document.0))
+        .bind(i64::from(job.version))
+        .bind(i64::from(passage.ordinal))
+        .bind(if passage.kind == PassageKind::Table { "table" } else { "text" })
+        .bind(i64::from(passage.spans.first().map_or(1, |span| span.page)))
+        .bind(&passage.text)
+        .bind(to_json(&passage.headings))
+        .bind(to_json(&passage.spans))
+        .bind(to_json(&passage.regions))
+        .bind(text_hash(&indexed_text(&title, passage)))
+        .execute(&mut **tx)
+        .await?;
+    }
+    sqlx::query("UPDATE versions SET title = $3, paged = $4, passages = $5, warnings = $6 WHERE document = $1 AND version = $2")
+        .bind(key(job.document.0))
+        .bind(i64::from(job.version))
+        .bind(&title)
+        .bind(i64::from(document.about.paged))
+        .bind(document.passages.len() as i64)
+        .bind(to_json(&document.about.warnings))
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query("UPDATE documents SET media_type = $2, language = COALESCE(language, $3), pages = $4, passages = $5, updated_at = $6 WHERE id = $1")
+        .bind(key(job.document.0))
+        .bind(crate::sniff::media_type(document.format))
+        .bind(language(&document.passages))
+        .bind(if document.about.paged { document.pages.len() as i64 } else { 0 })
+        .bind(document.passages.len() as i64)
+        .bind(now())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// `zh` if at least a fifth of the letters are Han characters (a Han character says as much as three letters), else `en`;
+/// other languages are for whoever uploads to name.
+fn language(passages: &[Passage]) -> &'static str {
+    let (mut han, mut latin) = (0_usize, 0_usize);
+    for letter in passages.iter().take(50).flat_map(|p| p.text.chars()) {
+        match letter {
+            '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' => han += 1,
+            letter if letter.is_alphabetic() => latin += 1,
+            _ => {}
+        }
+    }
+    if 4 * han >= han + latin / 3 + 1 { "zh" } else { "en" }
+}
+
+async fn pause(wake: &Notify, mut stop: watch::Receiver<bool>) {
+    tokio::select! {
+        () = wake.notified() => {}
+        _ = stop.changed() => {}
+        // A job that was given back becomes free by time alone.
+        () = tokio::time::sleep(Duration::from_secs(1)) => {}
+    }
+}
+
+async fn trouble(error: &IndexError) {
+    tracing::error!(code = error.code(), "the queue cannot be read: {error}");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+}
+
+/// A call on behalf of a scope that nobody waits for.
+pub fn background(scope: &Scope) -> Call {
+    Call::new(scope.clone(), PATIENCE)
+}
