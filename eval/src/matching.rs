@@ -50,10 +50,21 @@ fn is_han(c: char) -> bool {
 
 /// Whether a text says what is looked for. A number (with its scale, percent sign or currency) is looked for by value: `406.1 million`
 /// says `406100000`. Anything else must stand there as a whole: `1,284.5` does not stand in `11,284.5`, nor `air` in `airport`.
+///
+/// A figure without a scale is taken in the scale of the other, since in a table the unit stands in the head.
 pub fn states(text: &str, sought: &str) -> bool {
+    says(text, sought, true)
+}
+
+/// Whether a text says outright what it must not: as [`states`], but a figure counts with the scale and sign that it shows.
+pub fn states_outright(text: &str, sought: &str) -> bool {
+    says(text, sought, false)
+}
+
+fn says(text: &str, sought: &str, lenient: bool) -> bool {
     let (text, sought) = (fold(text), fold(sought));
     match sole_figure(&sought) {
-        Some(figure) => figures(&text).iter().any(|said| said.says(&figure, &text)),
+        Some(figure) => figures(&text).iter().any(|said| said.says(&figure, lenient.then_some(&text))),
         None => !sought.is_empty() && stands_in(&text, &sought),
     }
 }
@@ -174,22 +185,24 @@ const SCALES: [(&str, f64); 19] = [
 ];
 
 impl Figure {
-    /// Whether this figure of `text` says the one looked for. Equal within half a unit of the last digit of the coarser one, but never
-    /// more than 1 %. A figure without a scale is taken in the scale of the other: in a table the unit stands in the head.
-    fn says(&self, sought: &Self, text: &str) -> bool {
-        if sought.percent && !self.percent {
+    /// Whether this figure says the one looked for. Equal within half a unit of the last digit of the coarser one, but never more than
+    /// 1 %. With its text at hand, a scale and a sign may stand elsewhere.
+    fn says(&self, sought: &Self, text: Option<&String>) -> bool {
+        let bare = !sought.percent && sought.scale == 1.0;
+        if self.percent != sought.percent && (sought.percent || !bare || text.is_none()) {
             return false;
         }
-        let scales: &[(f64, f64)] = match (self.scale == 1.0, sought.scale == 1.0) {
-            (true, false) => &[(self.scale, sought.scale), (1.0, 1.0)],
-            (false, true) => &[(self.scale, sought.scale), (1.0, 1.0)],
-            _ => &[(self.scale, sought.scale)],
-        };
-        scales.iter().any(|(ours, theirs)| {
-            let (a, b) = (self.digits * ours, sought.digits * theirs);
-            let allowed = (self.half * ours).max(sought.half * theirs).min(b.abs() * 0.01).max(b.abs() * 1e-9);
-            (a - b).abs() <= allowed || (b < 0.0 && (a + b).abs() <= allowed && tells_a_fall(text, self.start))
-        })
+        let equal = |a: f64, b: f64, half: f64| (a - b).abs() <= half.min(b.abs() * 0.01).max(b.abs() * 1e-9);
+        let (a, b) = (self.digits * self.scale, sought.digits * sought.scale);
+        let half = (self.half * self.scale).max(sought.half * sought.scale);
+        let one_scale = (self.scale == 1.0) != (sought.scale == 1.0);
+        equal(a, b, half)
+            || text.is_some_and(|text| {
+                let digits = self.half.max(sought.half);
+                let fall = b < 0.0 && tells_a_fall(text, self.start);
+                one_scale && equal(self.digits, sought.digits, digits)
+                    || fall && (equal(-a, b, half) || one_scale && equal(-self.digits, sought.digits, digits))
+            })
     }
 }
 
@@ -336,6 +349,14 @@ mod tests {
         check("占百分之36", "36%", true);
         check("增长了6.4%", "6.4%", true);
         check("增长了16.4%", "6.4%", false);
+    }
+
+    #[test]
+    fn what_must_not_be_said_counts_as_it_is_shown() {
+        assert!(states_outright("营业收入3.5万元", "35,000元"));
+        assert!(!states_outright("营业收入 | 3.5", "3.5万元"));
+        assert!(!states_outright("毛利率23.15%", "23.15万元"));
+        assert!(states_outright("净利润下降", "下降"));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! hit@k = 1 if R_k meets G; recall@k = |R_k ∩ G| / |G|; precision@k = |R_k ∩ G| / k, also where fewer than k were retrieved;
 //! MRR@k = 1 / rank of the first relevant unit; AP@k = Σ precision@i over the relevant ranks i ≤ k, / min(|G|, k);
 //! nDCG@k = Σ gain(rel_i) / log2(i + 1) over the same sum for the ideal order of G.
-//! They agree with trec_eval to 1e-9 (`tests/trec.rs`). Nothing retrieved scores 0; nothing relevant is not a score of 0 but no
+//! They agree with trec_eval to 1e-9 (`tests/trec.rs`), but for AP@k, which trec_eval divides by |G|. Nothing retrieved scores 0; nothing relevant is not a score of 0 but no
 //! score at all: [`Judged::new`] returns `None`.
 
 use std::{

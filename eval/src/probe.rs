@@ -10,7 +10,7 @@ use rag::ask::{Answer, AnswerMode, Ask, Verdict};
 
 use crate::{
     EvalError, Target,
-    matching::{quotes, states, without_markers, yes_or_no},
+    matching::{quotes, states, states_outright, without_markers, yes_or_no},
     metric::Judged,
     outcome::{Citations, Judgement, Outcome},
 };
@@ -197,7 +197,7 @@ impl Expected {
             return (judgement, share, Vec::new());
         }
         let mut problems: Vec<String> =
-            self.forbidden.iter().filter(|f| states(&text, f)).map(|f| format!("says “{f}”")).collect();
+            self.forbidden.iter().filter(|f| states_outright(&text, f)).map(|f| format!("says “{f}”")).collect();
         if !problems.is_empty() {
             return (Judgement::Wrong, share, problems);
         }

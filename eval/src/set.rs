@@ -232,3 +232,164 @@ fn metrics(asked: bool) -> Vec<Metric> {
     }
     metrics
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::{Verdict, outcome::Judgement, shelf::Shelf};
+
+    fn dir(corpus: &str, questions: &str) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("set.json"), r#"{"set":"little_zh_en","unit":"page"}"#).unwrap();
+        fs::write(dir.path().join("corpus.jsonl"), corpus).unwrap();
+        fs::write(dir.path().join("questions.jsonl"), questions).unwrap();
+        dir
+    }
+
+    async fn run(dir: &tempfile::TempDir, options: Options) -> Report {
+        crate::run(&Shelf::default(), dir.path(), &options, &|_| {}).await.unwrap()
+    }
+
+    const CORPUS: &str = r#"{"doc_id":"甲公司","title":"","text":"甲公司年报 目录\u000c甲公司毛利率为23.15%\u000c甲公司员工人数为1,024人","lang":"zh","meta":{}}
+{"doc_id":"acme","title":"","text":"Acme annual report\u000cAcme total revenue was $406.1 million in 2022","lang":"en","meta":{}}
+{"doc_id":"bad","title":"","text":"BROKEN","lang":"en","meta":{}}
+"#;
+    const QUESTIONS: &str = r#"{"id":"q1","question":"甲公司毛利率是多少?","answers":["23.15%"],"gold_doc_ids":["甲公司"],"gold_pages":[{"doc_id":"甲公司","page":2}],"gold_span":null,"answerable":true,"lang":"zh","category":"fact","meta":{"history":[]}}
+{"id":"q2","question":"Acme total revenue in 2022?","answers":["406100000.0"],"gold_doc_ids":["acme"],"gold_pages":[{"doc_id":"acme","page":2},{"doc_id":"acme","page":1}],"gold_span":null,"answerable":true,"lang":"en","category":"number","meta":{}}
+{"id":"q3","question":"乙银行的存款准备金率","answers":[],"gold_doc_ids":[],"gold_pages":[],"gold_span":null,"answerable":false,"lang":"zh","category":"number","meta":{}}
+{"id":"q4","question":"甲公司员工人数是多少?","answers":["1,025人"],"gold_doc_ids":["甲公司"],"gold_pages":[],"gold_span":null,"answerable":true,"lang":"zh","category":"fact","meta":{}}
+"#;
+
+    #[tokio::test]
+    async fn documents_and_pages_are_ranked_and_answers_judged() {
+        let report = run(&dir(CORPUS, QUESTIONS), Options { ask: true, ..Options::default() }).await;
+        let value = |name: &str| report.metric(name).map(|e| (e.mean, e.n));
+        assert_eq!(value("document.hit@1"), Some((1.0, 3)));
+        // Only two questions have gold pages; of the two of q2 either is a hit, both together full recall.
+        assert_eq!(value("page.hit@1"), Some((1.0, 2)));
+        assert_eq!(value("page.recall@1"), Some((0.75, 2)));
+        assert_eq!(value("page.recall@10"), Some((1.0, 2)));
+        assert_eq!(value("answer.correct"), Some((2.0 / 3.0, 3)));
+        assert_eq!(value("answer.wrong"), Some((1.0 / 3.0, 3)));
+        assert_eq!(value("refusal.recall"), Some((1.0, 1)));
+        assert_eq!(value("citations.valid"), Some((1.0, 3)));
+        assert_eq!(report.verdict, Verdict::Passed);
+        assert_eq!((report.ingested.documents, report.ingested.failed.len()), (2, 1));
+        let wrong = report.outcomes.iter().find(|o| o.judgement == Some(Judgement::Wrong)).unwrap();
+        assert_eq!((wrong.id.as_str(), wrong.document_rank), ("q4", Some(1)));
+        assert_eq!(wrong.note, "document at rank 1; answer wrong; does not say “1,025人”");
+    }
+
+    #[tokio::test]
+    async fn without_asking_nothing_is_said_about_answers() {
+        let report = run(&dir(CORPUS, QUESTIONS), Options::default()).await;
+        assert!(report.metric("answer.correct").is_none() && report.settings[0].ask.is_none());
+        assert_eq!(report.settings[0].search.unwrap().n, 4);
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["settings"][0]["metrics"][0]["metric"], "document.hit@1");
+        assert_eq!(json["outcomes"][0]["page_rank"], 1);
+        assert!(report.table().contains("failed: bad (unreadable: it is broken)"), "{}", report.table());
+    }
+
+    #[tokio::test]
+    async fn parallel_documents_are_gold_across_languages() {
+        let corpus = r#"{"doc_id":"p-en","text":"The Panthers gave up 308 points","lang":"en"}
+{"doc_id":"p-zh","text":"黑豹队 Panthers 只丢了 308 分","lang":"zh"}
+"#;
+        let questions = r#"{"id":"en","question":"How many points did the Panthers give up?","answers":["308"],"gold_doc_ids":["p-en"],"answerable":true,"lang":"en","meta":{"parallel_doc_id":"p-zh","parallel_answer":"308 分"}}
+{"id":"zh","question":"黑豹队 Panthers 丢了多少分?","answers":["308 分"],"gold_doc_ids":["p-zh"],"answerable":true,"lang":"zh","meta":{"parallel_doc_id":"p-en","parallel_answer":"308"}}
+"#;
+        let report = run(&dir(corpus, questions), Options::default()).await;
+        let names: Vec<&str> = report.settings.iter().map(|s| s.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "en questions, en documents",
+                "en questions, zh documents",
+                "zh questions, en documents",
+                "zh questions, zh documents"
+            ]
+        );
+        for setting in &report.settings {
+            let hit = setting.metrics.iter().find(|l| l.metric == "document.hit@1").unwrap().estimate;
+            assert_eq!((hit.mean, hit.n), (1.0, 1), "{}", setting.name);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_question_that_cannot_be_measured_makes_a_small_run_inconclusive() {
+        let more = QUESTIONS.to_owned()
+            + r#"{"id":"q5","question":"fail","answers":["1"],"gold_doc_ids":["acme"],"answerable":true,"lang":"en"}"#;
+        let report = run(&dir(CORPUS, &more), Options::default()).await;
+        assert_eq!(report.verdict, Verdict::Inconclusive);
+        assert_eq!(report.metric("document.hit@1").unwrap().n, 3);
+        assert_eq!(report.outcomes[4].note, "not measured: no store");
+    }
+
+    #[test]
+    fn a_gold_document_that_does_not_exist_is_found_before_the_run() {
+        let questions = QUESTIONS.replace("\"gold_doc_ids\":[\"acme\"]", "\"gold_doc_ids\":[\"acne\"]");
+        let error = Set::read(dir(CORPUS, &questions).path()).unwrap_err().to_string();
+        assert!(error.ends_with("questions.jsonl:2: no document `acne` in the corpus, did you mean `acme`?"), "{error}");
+    }
+
+    #[test]
+    fn a_limit_takes_questions_from_all_over_the_set() {
+        let lines: String =
+            (0..10).map(|i| format!("{{\"id\":\"{i}\",\"question\":\"q\",\"answerable\":false,\"lang\":\"zh\"}}\n")).collect();
+        let set = Set::read(dir(CORPUS, &lines).path()).unwrap();
+        let ids: Vec<&str> = spread(&set.questions, Some(4)).iter().map(|q| q.id.as_str()).collect();
+        assert_eq!(ids, ["0", "2", "5", "7"]);
+        assert_eq!(spread(&set.questions, None).len(), 10);
+        assert!(spread(&set.questions, Some(0)).is_empty());
+    }
+
+    fn expected(row: &str) -> Expected {
+        serde_json::from_str::<Question>(row).unwrap().expected()
+    }
+
+    #[test]
+    fn several_answers_are_wordings_or_parts_as_the_set_means_them() {
+        let any = expected(r#"{"id":"","question":"","answers":["63 days","63"],"answerable":true,"lang":"en"}"#);
+        assert_eq!(any.facts, [["63 days", "63"]]);
+        let all = expected(
+            r#"{"id":"","question":"","answers":["2019","", "2018"],"answerable":true,"lang":"en","category":"multi-span"}"#,
+        );
+        assert_eq!(all.facts, [["2019"], ["2018"]]);
+        let list = expected(r#"{"id":"","question":"","answers":["南通爱康、无锡爱康"],"answerable":true,"lang":"zh"}"#);
+        assert_eq!(list.facts, [["南通爱康"], ["无锡爱康"]]);
+        let scaled = expected(
+            r#"{"id":"","question":"","answers":["$1,496.5"],"answerable":true,"lang":"en","meta":{"scale":"million"}}"#,
+        );
+        assert_eq!(scaled.facts, [["$1,496.5 million"]]);
+        let no = expected(r#"{"id":"","question":"","answers":["False"],"answerable":true,"lang":"en","category":"boolean"}"#);
+        assert_eq!(no.boolean, Some(false));
+    }
+
+    #[test]
+    fn the_public_sets_are_read_where_they_are() {
+        let root = std::env::var("DOSSIER_TEST_DATA")
+            .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data").into());
+        let sets = [
+            "erc_annual_reports_en",
+            "financebench_en",
+            "prospectus_zh",
+            "annual_report_zh",
+            "rgb_zh",
+            "xquad_en_zh",
+            "tatqa_en",
+        ];
+        for name in sets {
+            let dir = Path::new(&root).join(name);
+            if !dir.exists() {
+                eprintln!("skipped: no evaluation data at {}", dir.display());
+                continue;
+            }
+            let set = Set::read(&dir).unwrap();
+            assert_eq!(set.name, name);
+            assert_eq!(set.settings(None).len(), if name == "xquad_en_zh" { 4 } else { 1 });
+        }
+    }
+}

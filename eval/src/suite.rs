@@ -241,3 +241,143 @@ impl Case {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::{Mutant, Verdict, shelf::Shelf};
+
+    const SUITE: &str = "version = 1\nname = \"little\"\ncorpus = \"reports\"\ntop_k = 3\n";
+    const GATES: &str = "
+[[gates]]
+metric = \"page.hit@1\"
+min = 0.9
+[[gates]]
+metric = \"answer.facts\"
+min = 0.9
+[[gates]]
+metric = \"refusal.recall\"
+min = 1.0
+[[gates]]
+metric = \"refusal.false\"
+max = 0.1
+[[gates]]
+metric = \"citations.valid\"
+min = 1.0
+";
+    const CASES: &str = r#"{"id":"毛利率","question":"甲公司毛利率是多少?","lang":"zh","answerable":true,"facts":[{"any":["23.15%"]}],"forbidden":["23.15万元"],"evidence":[{"doc":"甲.txt","page":2,"quote":"毛利率为23.15%"}],"tags":["numeric"],"note":"n"}
+{"id":"staff","question":"How many people did Acme employ?","lang":"en","answerable":true,"facts":[{"any":["1,024"]}],"evidence":[{"doc":"acme.txt","page":null,"quote":"Acme did employ 1,024 people"}],"tags":[]}
+
+{"id":"none","question":"乙银行存款准备金","lang":"zh","answerable":false,"tags":["negative"]}
+"#;
+
+    fn dir(suite: &str, cases: &str) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("reports")).unwrap();
+        let pages = |subject: &str| (3..20).map(|i| format!("\u{c}{subject}公司第{i}节")).collect::<String>();
+        fs::write(dir.path().join("reports/甲.txt"), format!("目录\u{c}甲公司毛利率为23.15%{}", pages("甲"))).unwrap();
+        fs::write(dir.path().join("reports/acme.txt"), "Acme did\nemploy 1,024 people\n").unwrap();
+        fs::write(dir.path().join("suite.toml"), suite).unwrap();
+        fs::write(dir.path().join("cases.jsonl"), cases).unwrap();
+        dir
+    }
+
+    async fn run(suite: &str, cases: &str, mutant: Option<Mutant>) -> Report {
+        let options = Options { mutant, ..Options::default() };
+        crate::run(&Shelf::default(), dir(suite, cases).path(), &options, &|_| {}).await.unwrap()
+    }
+
+    fn failed(report: &Report) -> Vec<&str> {
+        report.gates.iter().filter(|g| g.verdict == Verdict::Failed).map(|g| g.metric.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_good_target_passes_and_every_mutant_fails_its_gates() {
+        let suite = SUITE.to_owned() + GATES;
+        let good = run(&suite, CASES, None).await;
+        assert!(good.passed(), "{}", good.table());
+        assert_eq!(good.metric("page.hit@1").unwrap().n, 2);
+
+        let check = async |mutant, gates: &[&str]| {
+            let report = run(&suite, CASES, Some(mutant)).await;
+            assert_eq!((failed(&report).as_slice(), report.passed()), (gates, false), "{}", report.table());
+        };
+        check(Mutant::ShuffledRanks, &["page.hit@1"]).await;
+        check(Mutant::DroppedCitations, &["citations.valid"]).await;
+        // Refusing everything answers nothing, so citations have nothing to be measured on.
+        check(Mutant::AlwaysRefuses, &["answer.facts", "refusal.false"]).await;
+    }
+
+    #[tokio::test]
+    async fn a_failed_gate_names_its_cases_and_where_they_went_wrong() {
+        let suite = SUITE.to_owned() + GATES;
+        let report = run(&suite, &CASES.replace("\"any\":[\"23.15%\"]", "\"any\":[\"24%\"]"), None).await;
+        assert_eq!(failed(&report), ["answer.facts"]);
+        let failing = &report.gates[1].failing;
+        assert_eq!((failing.len(), failing[0].id.as_str()), (1, "毛利率"));
+        assert_eq!(failing[0].note, "evidence at rank 1; answer wrong; does not say “24%”");
+        assert!(report.table().contains("  毛利率  evidence at rank 1"), "{}", report.table());
+    }
+
+    #[tokio::test]
+    async fn a_forbidden_statement_costs_all_facts() {
+        let report = run(&(SUITE.to_owned() + GATES), &CASES.replace("23.15万元", "甲公司"), None).await;
+        assert_eq!(report.metric("answer.wrong").unwrap().mean, 0.5);
+        assert_eq!(report.metric("answer.facts").unwrap().mean, 0.5);
+    }
+
+    #[tokio::test]
+    async fn a_gate_with_nothing_to_measure_is_no_pass() {
+        let only = CASES.lines().next().unwrap();
+        let report = run(&(SUITE.to_owned() + GATES), only, None).await;
+        assert_eq!(report.verdict, Verdict::Inconclusive);
+    }
+
+    fn check(suite: &str, cases: &str, expected: &str) {
+        let error = Suite::read(dir(suite, cases).path()).unwrap_err();
+        assert!(error.to_string().ends_with(expected), "{error}");
+    }
+
+    #[test]
+    fn a_typo_in_the_suite_names_file_line_and_neighbour() {
+        let gate = |line: &str| format!("{SUITE}[[gates]]\n{line}\n");
+        let check = |suite: &str, expected| check(suite, CASES, expected);
+        check(
+            &gate("metric = \"page.hits@10\"\nmin = 1"),
+            "suite.toml:6: unknown metric `page.hits@10`, did you mean `page.hit@10`?",
+        );
+        check(&gate("metrc = \"page.hit@10\""), "did you mean `metric`?");
+        check(&gate("metric = \"page.hit@10\""), "suite.toml:6: the gate on `page.hit@10` has neither min nor max");
+        check(&gate("metric = \"page.hit@10\"\nmin = 90"), "suite.toml:6: the gate on `page.hit@10` is 90, it must be 0 to 1");
+        check(&SUITE.replace("= 3", "= 300"), "suite.toml:4: top_k is 300, it must be 1 to 100");
+        check(&SUITE.replace("= 1", "= 2"), "suite.toml:1: version 2 is not known, this is version 1");
+        check(&SUITE.replace("\"reports\"", "\"nowhere\""), "nowhere` does not exist");
+    }
+
+    #[test]
+    fn a_typo_in_the_cases_names_file_line_and_neighbour() {
+        let check = |from: &str, to: &str, expected| check(SUITE, &CASES.replace(from, to), expected);
+        check("\"forbidden\"", "\"forbiden\"", "did you mean `forbidden`?");
+        check("acme.txt", "acne.txt", "cases.jsonl:2: no document `acne.txt` in the corpus, did you mean `acme.txt`?");
+        check("\"id\":\"none\"", "\"id\":\"staff\"", "cases.jsonl:4: the id `staff` is taken by line 2");
+        check("\"page\":2", "\"page\":0", "cases.jsonl:1: page 0 of `甲.txt`: pages count from 1");
+        check("\"any\":[\"1,024\"]", "\"any\":[]", "cases.jsonl:2: `staff` has an empty fact or forbidden text");
+        check(
+            "\"answerable\":false",
+            "\"answerable\":true",
+            "cases.jsonl:4: `none` is answerable, but has neither facts nor evidence: nothing could fail",
+        );
+    }
+
+    #[test]
+    fn the_suites_that_ship_are_valid() {
+        for entry in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/suites")).unwrap() {
+            let dir = entry.unwrap().path();
+            if dir.join("suite.toml").exists() && dir.join("cases.jsonl").exists() {
+                Suite::read(&dir).unwrap();
+            }
+        }
+    }
+}
