@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::IngestError;
 
+mod flow;
 mod markup;
 mod office;
 mod pdf;
@@ -29,6 +30,13 @@ pub enum Format {
     Markdown,
     Csv,
     Text,
+}
+
+impl Format {
+    /// Whether its parser only walks over text once, and so needs no process of its own.
+    pub fn is_plain(self) -> bool {
+        matches!(self, Self::Markdown | Self::Csv | Self::Text)
+    }
 }
 
 /// What a parser learned about the whole document; sent after the last page.
