@@ -1,3 +1,66 @@
-//! Question → answer with proof: `Ask → Evidence → Draft → Answer`, each stage a type.
+//! Question → answer with proof: `Ask → Evidence → Prompt → Draft → Answer`, each stage a type ([`engine`] orders them).
+
+use std::time::Duration;
+
+use index::{
+    IndexError,
+    fault::{Coded, Fault},
+};
 
 pub mod ask;
+pub mod chat;
+pub mod compose;
+pub mod engine;
+
+/// What can go wrong while a question is answered. That nothing supports an answer is no error but a refusal.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum RagError {
+    #[error("the question is empty")]
+    EmptyQuestion,
+    #[error("the question has {got} characters; at most {most} are read")]
+    QuestionTooLong { got: usize, most: usize },
+    #[error("as_of is `{got}`; write a date such as 2023-12-31")]
+    AsOf { got: String },
+    #[error("the history has {got} turns; at most {most} are read")]
+    HistoryTooLong { got: usize, most: usize },
+    #[error("the model endpoint cannot be reached or failed: {reason}; look at llm.base_url and llm.model")]
+    ModelUnavailable { reason: String },
+    #[error("the model endpoint turns requests away for now ({reason}); try again later")]
+    ModelRateLimited { reason: String },
+    #[error("the model endpoint sent nothing for {} s", .0.as_secs())]
+    ModelStalled(Duration),
+    #[error("the model's answer ended without a finish reason, so it may be cut off; it was thrown away")]
+    ModelTruncated,
+    #[error("the model endpoint did not send an answer: {reason}")]
+    ModelBadResponse { reason: String },
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
+
+impl Coded for RagError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::EmptyQuestion => "empty_question",
+            Self::QuestionTooLong { .. } => "question_too_long",
+            Self::AsOf { .. } => "invalid_as_of",
+            Self::HistoryTooLong { .. } => "history_too_long",
+            Self::ModelUnavailable { .. } => "llm_unavailable",
+            Self::ModelRateLimited { .. } => "llm_rate_limited",
+            Self::ModelStalled(_) => "llm_stalled",
+            Self::ModelTruncated => "llm_truncated",
+            Self::ModelBadResponse { .. } => "llm_bad_response",
+            Self::Index(error) => error.code(),
+        }
+    }
+
+    fn fault(&self) -> Fault {
+        match self {
+            Self::EmptyQuestion | Self::QuestionTooLong { .. } | Self::AsOf { .. } | Self::HistoryTooLong { .. } => Fault::Caller,
+            Self::ModelUnavailable { .. } | Self::ModelRateLimited { .. } | Self::ModelStalled(_) | Self::ModelTruncated | Self::ModelBadResponse { .. } => {
+                Fault::Dependency
+            }
+            Self::Index(error) => error.fault(),
+        }
+    }
+}

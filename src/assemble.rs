@@ -1,0 +1,80 @@
+//! Puts the floors together over one data directory.
+
+use std::{path::Path, sync::Arc};
+
+use index::{
+    IndexError,
+    catalog::Catalog,
+    db::{DataDir, Db},
+    embed::{Builtin, Embedder},
+    search::Searcher,
+    store::{VectorStore, edge::Edge},
+};
+use ingest::{pipeline::Pipeline, sandbox::Sandbox};
+use rag::engine::Engine;
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::config::Settings;
+
+/// The one generation of the index there is so far: the folder's name under `index/`.
+const GENERATION: &str = "g1";
+
+/// Everything that works on one data directory.
+pub struct Service {
+    /// The settings it was made with.
+    pub settings: Settings,
+    /// Documents, pages, answers.
+    pub catalog: Catalog,
+    /// Takes documents in.
+    pub pipeline: Arc<Pipeline>,
+    /// Finds passages.
+    pub searcher: Searcher,
+    /// Answers questions.
+    pub engine: Engine,
+    stop: watch::Sender<bool>,
+    workers: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Service {
+    /// Opens a data directory and starts its workers.
+    ///
+    /// # Errors
+    /// `data_locked`, `data_damaged`, `storage`, `other_encoder`, and whatever opening the store returns.
+    pub async fn open(data: &Path, settings: Settings) -> Result<Arc<Self>, IndexError> {
+        let dir = Arc::new(DataDir::open(data)?);
+        let db = Db::open(&dir).await?;
+        let embedder: Arc<dyn Embedder> = Arc::new(Builtin::load()?);
+        same_encoder(&db, &embedder.space().id()).await?;
+        let (store, _) = Edge::open(&dir.path().join("index").join(GENERATION), embedder.space().dimensions)?;
+        let store: Arc<dyn VectorStore> = Arc::new(store);
+        let catalog = Catalog::new(db);
+        let sandbox = match std::env::current_exe() {
+            Ok(program) => Sandbox::Child(program),
+            Err(e) => return Err(IndexError::from_io("this program's own file".into(), e)),
+        };
+        let pipeline = Arc::new(Pipeline::open(dir, catalog.clone(), store.clone(), embedder.clone(), sandbox).await?);
+        let searcher = Searcher::new(catalog.clone(), store, embedder);
+        let engine = Engine::new(searcher.clone(), settings.llm.endpoint());
+        let (stop, stopped) = watch::channel(false);
+        let workers = tokio::sync::Mutex::new(Some(tokio::spawn(pipeline.clone().run(stopped))));
+        Ok(Arc::new(Self { settings, catalog, pipeline, searcher, engine, stop, workers }))
+    }
+
+    /// Stops the workers at their next checkpoint and closes the catalog.
+    pub async fn close(&self) {
+        self.stop.send_replace(true);
+        if let Some(workers) = self.workers.lock().await.take() {
+            workers.await.ok();
+        }
+        self.catalog.db().close().await;
+    }
+}
+
+/// Vectors of two encoders cannot be compared: a directory belongs to the one that filled it.
+async fn same_encoder(db: &Db, configured: &str) -> Result<(), IndexError> {
+    match db.fact("space").await? {
+        Some(built) if built != configured => Err(IndexError::OtherEncoder { built, configured: configured.into() }),
+        Some(_) => Ok(()),
+        None => db.set_fact("space", configured).await,
+    }
+}

@@ -1,0 +1,620 @@
+//! The command line: what can be said, what runs for it, and which exit code tells how it ended.
+
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
+use index::{
+    IndexError,
+    corpus::{BatchId, DocumentId},
+    fault::{Coded, Fault},
+    hit::{Filters, Mode},
+};
+use ingest::{IngestError, source};
+use rag::{
+    RagError,
+    ask::{AnswerMode, Ask, Verdict},
+};
+use serde_json::json;
+
+use crate::{
+    assemble::Service,
+    config::{ConfigError, Settings},
+    door::Door,
+    http, progress, quickstart, show,
+};
+
+/// How a command ended, for whoever called it.
+pub mod exit {
+    pub const OK: u8 = 0;
+    pub const FAILED: u8 = 1;
+    pub const USAGE: u8 = 2;
+    pub const PART: u8 = 3;
+    pub const UNREACHABLE: u8 = 5;
+    pub const INTERRUPTED: u8 = 130;
+}
+
+/// Why a command could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    pub message: String,
+    pub code: String,
+    pub exit: u8,
+}
+
+impl Failure {
+    pub fn new(exit: u8, code: &str, message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: code.into(), exit }
+    }
+
+    fn coded(error: &impl Coded) -> Self {
+        let exit = if error.fault() == Fault::Caller { exit::USAGE } else { exit::FAILED };
+        Self::new(exit, error.code(), error.to_string())
+    }
+}
+
+impl From<IndexError> for Failure {
+    fn from(error: IndexError) -> Self {
+        Self::coded(&error)
+    }
+}
+
+impl From<RagError> for Failure {
+    fn from(error: RagError) -> Self {
+        Self::coded(&error)
+    }
+}
+
+impl From<IngestError> for Failure {
+    fn from(error: IngestError) -> Self {
+        Self::coded(&error)
+    }
+}
+
+impl From<eval::EvalError> for Failure {
+    fn from(error: eval::EvalError) -> Self {
+        Self::coded(&error)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new(exit::USAGE, "invalid_settings", error.to_string())
+    }
+}
+
+/// Answers questions over reports, with proof.
+#[derive(Debug, Parser)]
+#[command(name = "dossier", version, about, propagate_version = true)]
+struct Line {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags that every command takes, before or after its name.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Data directory.
+    #[arg(long, global = true, env = "DOSSIER_DATA", default_value = "./data", value_name = "DIR")]
+    pub data: PathBuf,
+    /// Configuration file (TOML).
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Talk to a running server instead of opening the data directory.
+    #[arg(long, global = true, value_name = "URL")]
+    pub url: Option<String>,
+    /// The server's key.
+    #[arg(long, global = true, value_name = "KEY", requires = "url")]
+    pub key: Option<String>,
+    /// Print data as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Ingest the bundled example reports and answer three questions about them
+    Quickstart {
+        /// Go on to serve them.
+        #[arg(long)]
+        serve: bool,
+        /// Address to serve on.
+        #[arg(long, value_name = "HOST:PORT")]
+        bind: Option<String>,
+    },
+    /// Serve the HTTP API and the web page
+    Serve {
+        /// Address to listen on.
+        #[arg(long, value_name = "HOST:PORT")]
+        bind: Option<String>,
+    },
+    /// Take documents in: files, folders, .zip archives, .jsonl lists
+    Ingest {
+        /// What to take in.
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Go into folders inside folders.
+        #[arg(long, short)]
+        recursive: bool,
+        /// Only say what would be taken in.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        scenario: Scenario,
+    },
+    /// Ask a question
+    Ask {
+        /// The question.
+        question: String,
+        /// Print the answer while it is written.
+        #[arg(long)]
+        stream: bool,
+        /// Who writes the answer.
+        #[arg(long, value_enum, default_value = "answer")]
+        mode: Writer,
+        /// Passages given to the answerer.
+        #[arg(long, value_name = "N")]
+        top_k: Option<usize>,
+        #[command(flatten)]
+        scenario: Scenario,
+    },
+    /// Find passages
+    Search {
+        /// What to look for.
+        query: String,
+        /// Passages to show.
+        #[arg(long, default_value_t = 10, value_name = "N")]
+        top_k: usize,
+        /// Which arms run.
+        #[arg(long, value_enum, default_value = "hybrid")]
+        mode: Arms,
+        #[command(flatten)]
+        scenario: Scenario,
+    },
+    /// Documents that were taken in
+    Docs {
+        #[command(subcommand)]
+        command: Docs,
+    },
+    /// Batches of ingested files
+    Batch {
+        #[command(subcommand)]
+        command: Batch,
+    },
+    /// Measure on questions with known answers
+    Eval {
+        #[command(subcommand)]
+        command: Eval,
+    },
+    /// The settings in force
+    Config {
+        #[command(subcommand)]
+        command: Config,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+struct Scenario {
+    /// The scenario.
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    scenario: String,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Writer {
+    Answer,
+    Extractive,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Arms {
+    Hybrid,
+    Dense,
+    Lexical,
+}
+
+impl From<Arms> for Mode {
+    fn from(arms: Arms) -> Self {
+        match arms {
+            Arms::Hybrid => Self::Hybrid,
+            Arms::Dense => Self::Dense,
+            Arms::Lexical => Self::Lexical,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Docs {
+    /// List documents
+    Ls {
+        #[command(flatten)]
+        scenario: Scenario,
+    },
+    /// Show one document
+    Show {
+        /// Its id.
+        id: String,
+        #[command(flatten)]
+        scenario: Scenario,
+    },
+    /// Delete documents
+    Rm {
+        /// Their ids.
+        #[arg(required = true)]
+        ids: Vec<String>,
+        #[command(flatten)]
+        scenario: Scenario,
+    },
+    /// Show the passages of a document
+    Passages {
+        /// Its id.
+        id: String,
+        #[command(flatten)]
+        scenario: Scenario,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Batch {
+    /// Show a batch and its items
+    Show {
+        /// Its id.
+        id: String,
+        #[command(flatten)]
+        scenario: Scenario,
+    },
+    /// Wait until a batch is done
+    Wait {
+        /// Its id.
+        id: String,
+        #[command(flatten)]
+        scenario: Scenario,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Eval {
+    /// Run a set (a folder with questions.jsonl) or a suite (a folder with suite.toml)
+    Run(EvalRun),
+}
+
+#[derive(Debug, Args)]
+pub struct EvalRun {
+    /// The folder.
+    pub dir: PathBuf,
+    /// Which arms run.
+    #[arg(long, value_enum, default_value = "hybrid")]
+    mode: Arms,
+    /// Ask every question too and judge the answers.
+    #[arg(long)]
+    pub ask: bool,
+    /// Only the first N questions.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Write one JSON line per question to this file.
+    #[arg(long, value_name = "FILE")]
+    pub outcomes: Option<PathBuf>,
+    /// Keep what is ingested in this directory instead of a throwaway one, so that the next run computes nothing again.
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// Break the product on purpose, to see that the gates turn red.
+    #[arg(long, hide = true, value_name = "NAME")]
+    pub mutant: Option<String>,
+}
+
+impl EvalRun {
+    pub fn mode(&self) -> Mode {
+        self.mode.into()
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Config {
+    /// Check the settings and exit
+    Check,
+    /// Show the settings in force, without secrets
+    Show,
+}
+
+/// Reads the line, runs it, and returns the exit code.
+pub fn main() -> u8 {
+    let line = match Line::try_parse() {
+        Ok(line) => line,
+        Err(error) => {
+            error.print().ok();
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return if asked { exit::OK } else { exit::USAGE };
+        }
+    };
+    let json = line.common.json;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("dossier: the runtime cannot start: {error}");
+            return exit::FAILED;
+        }
+    };
+    let code = runtime.block_on(async {
+        tokio::select! {
+            result = run(line) => match result {
+                Ok(code) => code,
+                Err(failure) => {
+                    if json {
+                        println!("{}", json!({ "error": { "code": failure.code, "detail": failure.message } }));
+                    }
+                    eprintln!("dossier: {}", failure.message);
+                    failure.exit
+                }
+            },
+            () = interrupted() => exit::INTERRUPTED,
+        }
+    });
+    // Blocking work in progress is not waited for: what was acknowledged is on the disk.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(line: Line) -> Result<u8, Failure> {
+    let common = &line.common;
+    let settings = Settings::load(common.config.as_deref())?;
+    logs(matches!(line.command, Command::Serve { .. } | Command::Quickstart { serve: true, .. }));
+    match line.command {
+        Command::Config { command: Config::Check } => {
+            eprintln!("the settings are valid");
+            Ok(exit::OK)
+        }
+        Command::Config { command: Config::Show } => {
+            let text = if common.json { serde_json::to_string_pretty(&settings).ok() } else { toml::to_string(&settings).ok() };
+            println!("{}", text.unwrap_or_default());
+            Ok(exit::OK)
+        }
+        Command::Serve { bind } => serve(common, settings, bind).await,
+        Command::Quickstart { serve: go_on, bind } => {
+            let door = Door::open(common, settings.clone()).await?;
+            quickstart::run(&door, common.json).await?;
+            match go_on {
+                true => {
+                    let Door::Local(service) = door else { return Err(Failure::new(exit::USAGE, "usage", "--serve and --url exclude each other")) };
+                    serve_on(service, bind).await
+                }
+                false => {
+                    door.close().await;
+                    Ok(exit::OK)
+                }
+            }
+        }
+        Command::Eval { command: Eval::Run(run) } => crate::target::eval(&run, &settings, common.json).await,
+        command => {
+            if let Command::Ingest { paths, recursive, dry_run: true, .. } = &command {
+                return dry_run(paths, *recursive, common.json);
+            }
+            let door = Door::open(common, settings).await?;
+            let result = with_door(&door, command, common.json).await;
+            door.close().await;
+            result
+        }
+    }
+}
+
+async fn with_door(door: &Door, command: Command, json: bool) -> Result<u8, Failure> {
+    match command {
+        Command::Ingest { paths, recursive, scenario, .. } => ingest(door, &paths, recursive, &scenario.scenario, json).await,
+        Command::Ask { question, stream, mode, top_k, scenario } => {
+            let mode = match mode {
+                Writer::Answer => AnswerMode::Answer,
+                Writer::Extractive => AnswerMode::Extractive,
+            };
+            let ask = Ask { question, scenario: Some(scenario.scenario), mode, top_k, stream, ..Ask::default() };
+            let streaming = stream && !json;
+            let answer = door.ask(&ask, &mut |text| {
+                if streaming {
+                    show::piece(text);
+                }
+            });
+            let answer = answer.await?;
+            if json {
+                show::json(&answer);
+            } else {
+                show::answer(&answer, streaming && answer.verdict != Verdict::Refused);
+            }
+            Ok(exit::OK)
+        }
+        Command::Search { query, top_k, mode, scenario } => {
+            let hits = door.search(&scenario.scenario, &query, mode.into(), top_k, &Filters::default()).await?;
+            if json { show::json(&hits) } else { show::hits(&hits) }
+            Ok(exit::OK)
+        }
+        Command::Docs { command } => docs(door, command, json).await,
+        Command::Batch { command } => batch(door, command, json).await,
+        _ => Err(Failure::new(exit::USAGE, "usage", "this command takes no data directory")),
+    }
+}
+
+async fn docs(door: &Door, command: Docs, json: bool) -> Result<u8, Failure> {
+    let missing = |id: &str| Failure::new(exit::FAILED, "not_found", format!("there is no document `{id}`"));
+    let parse = |id: &str| id.parse::<DocumentId>().map_err(|_| missing(id));
+    match command {
+        Docs::Ls { scenario } => {
+            let documents = door.documents(&scenario.scenario).await?;
+            if json { show::json(&json!({ "data": documents })) } else { show::documents(&documents) }
+        }
+        Docs::Show { id, scenario } => {
+            let document = door.document(&scenario.scenario, parse(&id)?).await?.ok_or_else(|| missing(&id))?;
+            if json { show::json(&document) } else { show::document(&document) }
+        }
+        Docs::Passages { id, scenario } => {
+            let passages = door.passages(&scenario.scenario, parse(&id)?).await?.ok_or_else(|| missing(&id))?;
+            if json { show::json(&json!({ "data": passages })) } else { show::passages(&passages) }
+        }
+        Docs::Rm { ids, scenario } => {
+            let mut gone = 0;
+            for id in &ids {
+                let deleted = match id.parse() {
+                    Ok(document) => door.delete(&scenario.scenario, document).await?,
+                    Err(_) => false,
+                };
+                match deleted {
+                    true => {
+                        gone += 1;
+                        println!("{id}");
+                    }
+                    false => eprintln!("dossier: there is no document `{id}`"),
+                }
+            }
+            return Ok(if gone == ids.len() { exit::OK } else { exit::FAILED });
+        }
+    }
+    Ok(exit::OK)
+}
+
+async fn batch(door: &Door, command: Batch, json: bool) -> Result<u8, Failure> {
+    let (id, scenario, wait) = match command {
+        Batch::Show { id, scenario } => (id, scenario.scenario, false),
+        Batch::Wait { id, scenario } => (id, scenario.scenario, true),
+    };
+    let missing = || Failure::new(exit::FAILED, "not_found", format!("there is no batch `{id}`"));
+    let batch: BatchId = id.parse().map_err(|_| missing())?;
+    let state = match wait {
+        true => progress::watch(door, &scenario, batch, None).await?,
+        false => door.batch(&scenario, batch).await?.ok_or_else(missing)?,
+    };
+    let items = door.items(&scenario, batch).await?;
+    if json { show::json(&json!({ "batch": state, "items": items })) } else { show::batch(&state, &items) }
+    Ok(if wait { outcome(&items) } else { exit::OK })
+}
+
+async fn ingest(door: &Door, paths: &[PathBuf], recursive: bool, scenario: &str, json: bool) -> Result<u8, Failure> {
+    let mut sources = Vec::new();
+    for path in paths {
+        sources.extend(source::expand(path, recursive)?);
+    }
+    let count = sources.len();
+    let batch = door.open_batch(scenario).await?;
+    eprintln!("batch {batch}: {count} documents");
+    let (_, state) = tokio::try_join!(door.ingest(scenario, batch, sources), progress::watch(door, scenario, batch, Some(count)))?;
+    let items = door.items(scenario, batch).await?;
+    for item in &items {
+        if json { show::line(item) } else { show::item(item) }
+    }
+    show::totals(&state);
+    Ok(outcome(&items))
+}
+
+/// 0 if every item is ready, 1 if none is, 3 if some are.
+fn outcome(items: &[ingest::queue::BatchItem]) -> u8 {
+    let good = items.iter().filter(|item| matches!(item.status.as_str(), "ready" | "unchanged")).count();
+    match good {
+        n if n == items.len() => exit::OK,
+        0 => exit::FAILED,
+        _ => exit::PART,
+    }
+}
+
+fn dry_run(paths: &[PathBuf], recursive: bool, json: bool) -> Result<u8, Failure> {
+    for path in paths {
+        for source in source::expand(path, recursive)? {
+            if json {
+                show::line(&json!({ "path": source.name, "external_id": source.external_id }));
+            } else {
+                println!("{}", source.name);
+            }
+        }
+    }
+    Ok(exit::OK)
+}
+
+async fn serve(common: &Common, settings: Settings, bind: Option<String>) -> Result<u8, Failure> {
+    if common.url.is_some() {
+        return Err(Failure::new(exit::USAGE, "usage", "serve opens the data directory itself; --url is for the other commands"));
+    }
+    // Taken before the data directory is opened, so that a port in use is told at once.
+    let listener = listen(&settings, bind.as_deref())?;
+    let service = Service::open(&common.data, settings).await?;
+    serve_with(service, listener).await
+}
+
+async fn serve_on(service: Arc<Service>, bind: Option<String>) -> Result<u8, Failure> {
+    let listener = listen(&service.settings, bind.as_deref())?;
+    serve_with(service, listener).await
+}
+
+async fn serve_with(service: Arc<Service>, listener: std::net::TcpListener) -> Result<u8, Failure> {
+    let address = listener.local_addr().map_err(|e| Failure::new(exit::FAILED, "listen", e.to_string()))?;
+    let key = key(&service.settings)?;
+    println!("listening on http://{address}");
+    // Actix runs its workers on a runtime of its own.
+    let server = service.clone();
+    let served = tokio::task::spawn_blocking(move || actix_web::rt::System::new().block_on(http::serve(server, listener, key, terminated())));
+    let result = served.await;
+    service.close().await;
+    match result {
+        Ok(Ok(())) => Ok(exit::OK),
+        Ok(Err(error)) => Err(Failure::new(exit::FAILED, "serve", format!("the server stopped: {error}"))),
+        Err(error) => Err(Failure::new(exit::FAILED, "serve", format!("the server stopped: {error}"))),
+    }
+}
+
+fn listen(settings: &Settings, bind: Option<&str>) -> Result<std::net::TcpListener, Failure> {
+    let bind = bind.unwrap_or(&settings.server.bind);
+    let address = bind
+        .parse()
+        .map_err(|_| Failure::new(exit::USAGE, "invalid_settings", format!("`{bind}` is no address; write HOST:PORT, such as 127.0.0.1:8080")))?;
+    http::may_bind(&address, key(settings)?.as_deref()).map_err(|reason| Failure::new(exit::USAGE, "key_required", reason))?;
+    std::net::TcpListener::bind(address).map_err(|error| {
+        let hint = if error.kind() == std::io::ErrorKind::AddrInUse { "; another program uses this port, choose one with --bind" } else { "" };
+        Failure::new(exit::FAILED, "address_in_use", format!("cannot listen on {bind}: {error}{hint}"))
+    })
+}
+
+fn key(settings: &Settings) -> Result<Option<String>, Failure> {
+    let server = &settings.server;
+    if !server.key.is_empty() {
+        return Ok(Some(server.key.clone()));
+    }
+    if server.key_file.is_empty() {
+        return Ok(None);
+    }
+    let text = std::fs::read_to_string(&server.key_file)
+        .map_err(|e| Failure::new(exit::USAGE, "invalid_settings", format!("server.key_file `{}`: {e}", server.key_file)))?;
+    match text.trim() {
+        "" => Err(Failure::new(exit::USAGE, "invalid_settings", format!("server.key_file `{}` is empty", server.key_file))),
+        key => Ok(Some(key.to_owned())),
+    }
+}
+
+/// A server stops gracefully on SIGTERM; other commands are interrupted at once.
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut signal) => {
+            signal.recv().await;
+        }
+        Err(_) => std::future::pending().await,
+    }
+}
+
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// Logs go to stderr: those of a server from `info` on, those of a command only if something is wrong. `RUST_LOG` overrides.
+fn logs(server: bool) {
+    use tracing_subscriber::EnvFilter;
+    let default = if server { "info,qdrant_edge=warn,actix_server=warn" } else { "error" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(color).try_init().ok();
+}
+
+/// A path as the identity of a document: where it really is, so that another way to write it is the same document.
+pub fn identity(path: &Path) -> String {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()).to_string_lossy().into_owned()
+}

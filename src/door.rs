@@ -1,0 +1,355 @@
+//! The two ways a command reaches the product: this process on the data directory, or a running server over HTTP.
+
+use std::{sync::Arc, time::Duration};
+
+use index::{
+    corpus::{BatchId, Document, DocumentId},
+    hit::{Filters, Hits, Mode, Query},
+    scope::{Call, Scope},
+};
+use ingest::{
+    queue::{Batch, BatchItem, Item, Upload},
+    source::Source,
+};
+use rag::{
+    ask::{Answer, Ask},
+    engine::Event,
+};
+use reqwest::{Method, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::{
+    assemble::Service,
+    cli::{Common, Failure, exit},
+    config::Settings,
+};
+
+/// Items accepted in one transaction: as many as share a sync, as few as fit into memory.
+const AT_ONCE: (usize, usize) = (64, 32 << 20);
+
+/// A way to the product.
+pub enum Door {
+    /// This process holds the data directory.
+    Local(Arc<Service>),
+    /// A server does.
+    Remote(Remote),
+}
+
+/// A running server.
+pub struct Remote {
+    url: String,
+    key: Option<String>,
+    client: reqwest::Client,
+}
+
+impl Door {
+    /// Opens the data directory, or prepares to talk to the server.
+    pub async fn open(common: &Common, settings: Settings) -> Result<Self, Failure> {
+        match &common.url {
+            None => Ok(Self::Local(Service::open(&common.data, settings).await?)),
+            Some(url) => {
+                rustls::crypto::ring::default_provider().install_default().ok();
+                let client = reqwest::Client::new();
+                Ok(Self::Remote(Remote { url: url.trim_end_matches('/').into(), key: common.key.clone(), client }))
+            }
+        }
+    }
+
+    /// Stops what was started.
+    pub async fn close(&self) {
+        if let Self::Local(service) = self {
+            service.close().await;
+        }
+    }
+
+    /// Answers a question; `on_text` gets the text as it is written.
+    pub async fn ask(&self, ask: &Ask, on_text: &mut dyn FnMut(&str)) -> Result<Answer, Failure> {
+        match self {
+            Self::Local(service) => {
+                let call = service.call(ask.scenario.as_deref().unwrap_or("default"))?;
+                let (events, mut received) = tokio::sync::mpsc::channel(64);
+                let answer = async {
+                    let answer = service.answer(&call, ask, Some(&events)).await;
+                    drop(events);
+                    answer
+                };
+                let watch = async {
+                    while let Some(event) = received.recv().await {
+                        if let Event::Delta(text) = event {
+                            on_text(&text);
+                        }
+                    }
+                };
+                let (answer, ()) = tokio::join!(answer, watch);
+                Ok(answer?)
+            }
+            Self::Remote(remote) => {
+                let ask = Ask { stream: false, ..ask.clone() };
+                let answer: Answer = remote.json(Method::POST, "/v1/ask", Some(json!(ask))).await?;
+                on_text(&answer.text);
+                Ok(answer)
+            }
+        }
+    }
+
+    /// Finds passages.
+    pub async fn search(&self, scenario: &str, query: &str, mode: Mode, top_k: usize, filters: &Filters) -> Result<Hits, Failure> {
+        match self {
+            Self::Local(service) => {
+                let query = Query { text: query.into(), mode, top_k, filters: filters.clone() };
+                Ok(service.searcher.search(&service.call(scenario)?, &query).await?)
+            }
+            Self::Remote(remote) => {
+                let body = json!({ "query": query, "scenario": scenario, "mode": mode, "top_k": top_k, "filters": filters });
+                remote.json(Method::POST, "/v1/search", Some(body)).await
+            }
+        }
+    }
+
+    /// All documents of a scenario.
+    pub async fn documents(&self, scenario: &str) -> Result<Vec<Document>, Failure> {
+        let mut documents = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let (data, next) = match self {
+                Self::Local(service) => {
+                    let listed = service.catalog.documents(&service.call(scenario)?, cursor.as_deref(), 200).await?;
+                    (listed.data, listed.next_cursor)
+                }
+                Self::Remote(remote) => {
+                    let from = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+                    let page: Value = remote.json(Method::GET, &format!("/v1/scenarios/{scenario}/documents?limit=200{from}"), None).await?;
+                    (remote.parse(page["data"].clone())?, page["next_cursor"].as_str().map(str::to_owned))
+                }
+            };
+            documents.extend(data);
+            match next {
+                Some(next) => cursor = Some(next),
+                None => return Ok(documents),
+            }
+        }
+    }
+
+    /// One document.
+    pub async fn document(&self, scenario: &str, id: DocumentId) -> Result<Option<Document>, Failure> {
+        match self {
+            Self::Local(service) => Ok(service.catalog.document(&service.call(scenario)?, id).await?),
+            Self::Remote(remote) => remote.optional(&format!("/v1/scenarios/{scenario}/documents/{id}")).await,
+        }
+    }
+
+    /// The passages of a document, as the API shows them.
+    pub async fn passages(&self, scenario: &str, id: DocumentId) -> Result<Option<Vec<Value>>, Failure> {
+        match self {
+            Self::Local(service) => {
+                let Some(document) = service.catalog.document(&service.call(scenario)?, id).await? else { return Ok(None) };
+                let passages = service.catalog.passages(id, document.version, 0, i32::MAX as usize).await?;
+                Ok(Some(passages.iter().map(|passage| json!(passage)).collect()))
+            }
+            Self::Remote(remote) => {
+                let mut passages = Vec::new();
+                let mut path = format!("/v1/scenarios/{scenario}/documents/{id}/passages?limit=200");
+                while let Some(page) = remote.optional::<Value>(&path).await? {
+                    passages.extend(page["data"].as_array().cloned().unwrap_or_default());
+                    match page["next_cursor"].as_str() {
+                        Some(next) => path = format!("/v1/scenarios/{scenario}/documents/{id}/passages?limit=200&cursor={next}"),
+                        None => return Ok(Some(passages)),
+                    }
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Deletes a document; `false` if there is none.
+    pub async fn delete(&self, scenario: &str, id: DocumentId) -> Result<bool, Failure> {
+        match self {
+            Self::Local(service) => Ok(service.pipeline.delete(&service.call(scenario)?, id).await?),
+            Self::Remote(remote) => remote.delete(&format!("/v1/scenarios/{scenario}/documents/{id}")).await,
+        }
+    }
+
+    /// Opens a batch.
+    pub async fn open_batch(&self, scenario: &str) -> Result<BatchId, Failure> {
+        match self {
+            Self::Local(service) => Ok(service.pipeline.queue().open_batch(&service.call(scenario)?).await?),
+            Self::Remote(remote) => {
+                let batch: Batch = remote.json(Method::POST, "/v1/batches", Some(json!({ "scenario": scenario }))).await?;
+                Ok(batch.id)
+            }
+        }
+    }
+
+    /// Takes sources in, durably, under an open batch.
+    pub async fn ingest(&self, scenario: &str, batch: BatchId, sources: Vec<Source>) -> Result<(), Failure> {
+        let limit = match self {
+            Self::Local(service) => service.settings.server.max_upload,
+            Self::Remote(_) => u64::MAX,
+        };
+        let (mut items, mut bytes) = (Vec::new(), 0);
+        let count = sources.len();
+        for (at, source) in sources.into_iter().enumerate() {
+            let item = item(source, limit);
+            bytes += item.upload.as_ref().map_or(0, |upload| upload.bytes.len());
+            items.push(item);
+            if items.len() == AT_ONCE.0 || bytes >= AT_ONCE.1 || at + 1 == count {
+                self.accept(scenario, batch, std::mem::take(&mut items)).await?;
+                bytes = 0;
+            }
+        }
+        Ok(())
+    }
+
+    async fn accept(&self, scenario: &str, batch: BatchId, items: Vec<Item>) -> Result<(), Failure> {
+        match self {
+            Self::Local(service) => {
+                service.pipeline.accept(&service.call(scenario)?, batch, items).await?;
+                Ok(())
+            }
+            Self::Remote(remote) => remote.upload(batch, items).await,
+        }
+    }
+
+    /// A batch.
+    pub async fn batch(&self, scenario: &str, id: BatchId) -> Result<Option<Batch>, Failure> {
+        match self {
+            Self::Local(service) => Ok(service.pipeline.queue().batch(&service.call(scenario)?, id).await?),
+            Self::Remote(remote) => remote.optional(&format!("/v1/batches/{id}")).await,
+        }
+    }
+
+    /// All items of a batch.
+    pub async fn items(&self, _scenario: &str, id: BatchId) -> Result<Vec<BatchItem>, Failure> {
+        match self {
+            Self::Local(service) => Ok(service.pipeline.queue().items(id, 0, i32::MAX as usize).await?),
+            Self::Remote(remote) => {
+                let mut items = Vec::new();
+                let mut path = format!("/v1/batches/{id}/items?limit=200");
+                loop {
+                    let page: Value = remote.json(Method::GET, &path, None).await?;
+                    items.extend(remote.parse::<Vec<BatchItem>>(page["data"].clone())?);
+                    match page["next_cursor"].as_str() {
+                        Some(next) => path = format!("/v1/batches/{id}/items?limit=200&cursor={next}"),
+                        None => return Ok(items),
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Service {
+    /// A call on behalf of a scenario of the default tenant, with the time a question may take.
+    pub fn call(&self, scenario: &str) -> Result<Call, index::IndexError> {
+        Ok(Call::new(Scope::of_scenario(scenario)?, Duration::from_secs(self.settings.server.deadline)))
+    }
+
+    /// Answers a question and stores the answer.
+    pub async fn answer(&self, call: &Call, ask: &Ask, events: Option<&tokio::sync::mpsc::Sender<Event>>) -> Result<Answer, rag::RagError> {
+        let answer = self.engine.answer(call, ask, events).await?;
+        self.catalog.store_answer(call, answer.id, &ask.question, &answer).await?;
+        Ok(answer)
+    }
+}
+
+/// What a source holds, read; or why it cannot be read.
+fn item(source: Source, limit: u64) -> Item {
+    let bytes = source.read(limit);
+    let path = source.path().map(crate::cli::identity);
+    let name = source.name.clone();
+    let upload = bytes.map(|bytes| Upload {
+        name: source.name,
+        external_id: source.external_id,
+        path,
+        title: source.title,
+        language: source.language,
+        metadata: source.metadata,
+        bytes,
+    });
+    Item { name, upload }
+}
+
+impl Remote {
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.url));
+        match &self.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        }
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<reqwest::Response, Failure> {
+        request.send().await.map_err(|error| {
+            let reason = if error.is_connect() { "no connection could be made".into() } else { error.without_url().to_string() };
+            Failure::new(exit::UNREACHABLE, "unreachable", format!("the server at {} cannot be reached: {reason}", self.url))
+        })
+    }
+
+    /// A problem of the server as this command's failure.
+    async fn checked(&self, response: reqwest::Response) -> Result<reqwest::Response, Failure> {
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let problem: Value = response.json().await.unwrap_or_default();
+        let detail = problem["detail"].as_str().map_or_else(|| format!("the server answered {status}"), str::to_owned);
+        let exit = match status.as_u16() {
+            400..=428 => exit::USAGE,
+            502..=504 => exit::UNREACHABLE,
+            _ => exit::FAILED,
+        };
+        Err(Failure::new(exit, problem["code"].as_str().unwrap_or("http"), detail))
+    }
+
+    async fn json<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Value>) -> Result<T, Failure> {
+        let mut request = self.request(method, path);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = self.checked(self.send(request).await?).await?;
+        self.parse(response.json().await.unwrap_or_default())
+    }
+
+    async fn optional<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Failure> {
+        let response = self.send(self.request(Method::GET, path)).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let response = self.checked(response).await?;
+        self.parse(response.json().await.unwrap_or_default()).map(Some)
+    }
+
+    async fn delete(&self, path: &str) -> Result<bool, Failure> {
+        let response = self.send(self.request(Method::DELETE, path)).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(false);
+        }
+        self.checked(response).await.map(|_| true)
+    }
+
+    fn parse<T: DeserializeOwned>(&self, value: Value) -> Result<T, Failure> {
+        serde_json::from_value(value)
+            .map_err(|e| Failure::new(exit::FAILED, "other_version", format!("the server at {} sent something this program does not know: {e}", self.url)))
+    }
+
+    /// Sends items to an open batch, one request for all of them.
+    async fn upload(&self, batch: BatchId, items: Vec<Item>) -> Result<(), Failure> {
+        let mut form = reqwest::multipart::Form::new();
+        for item in items {
+            match item.upload {
+                Ok(upload) => {
+                    let about = json!({
+                        "external_id": upload.external_id, "path": upload.path, "title": upload.title,
+                        "language": upload.language, "metadata": upload.metadata,
+                    });
+                    form = form.text("about", about.to_string());
+                    form = form.part("file", reqwest::multipart::Part::bytes(upload.bytes).file_name(upload.name));
+                }
+                Err(error) => eprintln!("dossier: {}: {error}", item.name),
+            }
+        }
+        self.checked(self.send(self.request(Method::POST, &format!("/v1/batches/{batch}/items")).multipart(form)).await?).await?;
+        Ok(())
+    }
+}

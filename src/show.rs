@@ -1,0 +1,146 @@
+//! What a person reads on standard output.
+
+use std::io::Write;
+
+use index::{
+    corpus::{Document, PageRef},
+    hit::{Hit, Hits},
+};
+use ingest::queue::{Batch, BatchItem};
+use rag::ask::{Answer, Verdict};
+use serde::Serialize;
+use serde_json::Value;
+
+/// A value as indented JSON.
+pub fn json(value: &impl Serialize) {
+    println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+/// A value as one line of JSON.
+pub fn line(value: &impl Serialize) {
+    println!("{}", serde_json::to_string(value).unwrap_or_default());
+}
+
+/// A piece of an answer that is still being written.
+pub fn piece(text: &str) {
+    print!("{text}");
+    std::io::stdout().flush().ok();
+}
+
+/// An answer with its proof; the text is left out if it was printed while it was written.
+pub fn answer(answer: &Answer, printed: bool) {
+    if printed {
+        println!();
+    } else {
+        println!("{}", answer.text);
+    }
+    for citation in &answer.citations {
+        println!("  [{}] {}{}", citation.marker, citation.document.title, place(citation.page.as_ref(), &citation.headings));
+        for quoted in citation.quote.lines() {
+            println!("      “{}”", quoted.trim());
+        }
+    }
+    if let Some(refusal) = &answer.refusal {
+        for hit in refusal.nearest.iter().take(3) {
+            println!("  nearest: {}{}", hit.passage.document.title, place(hit.passage.page.as_ref(), &hit.passage.headings));
+        }
+    }
+    let verdict = match answer.verdict {
+        Verdict::Answered => "answered",
+        Verdict::Partial => "partial",
+        Verdict::Refused => "refused",
+    };
+    let degraded = answer.degraded.as_ref().map(|d| format!(" · degraded: {}", d.reason)).unwrap_or_default();
+    println!("  {verdict} · {} · {:.0} ms{degraded}", answer.model, answer.timings.total_ms);
+}
+
+/// Hits with where they stand.
+pub fn hits(hits: &Hits) {
+    for Hit { rank, score, passage, .. } in &hits.data {
+        println!("{rank:>3}. {}{}  ({score:.3})", passage.document.title, place(passage.page.as_ref(), &passage.headings));
+        for line in clip(&passage.text, 300).lines() {
+            println!("     {line}");
+        }
+    }
+    if hits.data.is_empty() {
+        eprintln!("nothing was found");
+    }
+    if hits.vectors_pending > 0 {
+        eprintln!("{} documents are found by words only so far: their vectors are pending", hits.vectors_pending);
+    }
+}
+
+fn place(page: Option<&PageRef>, headings: &[String]) -> String {
+    let page = page.map(|page| match &page.label {
+        Some(label) if *label != page.index.to_string() => format!(", p. {} ({label})", page.index),
+        _ => format!(", p. {}", page.index),
+    });
+    let heading = headings.last().map(|heading| format!(" · {}", clip(heading, 60)));
+    format!("{}{}", page.unwrap_or_default(), heading.unwrap_or_default())
+}
+
+/// Documents, one a line.
+pub fn documents(documents: &[Document]) {
+    for d in documents {
+        let error = d.error.as_ref().map(|e| format!("  {}", e.code)).unwrap_or_default();
+        println!("{}  {:<11}  {:>5} pages  {:>6} passages  {}{error}", d.id, d.status.as_str(), d.pages, d.passages, d.title);
+    }
+}
+
+/// One document, a field a line.
+pub fn document(d: &Document) {
+    let language = d.language.as_deref().unwrap_or("-");
+    println!("{}\n  title      {}\n  name       {}", d.id, d.title, d.name);
+    if let Some(id) = &d.external_id {
+        println!("  external   {id}");
+    }
+    println!("  status     {} {}", d.status.as_str(), d.stage.as_deref().map(|s| format!("({s}, {:.0} %)", d.progress * 100.0)).unwrap_or_default());
+    println!("  type       {}, {} bytes, language {language}", d.media_type, d.bytes);
+    println!("  version    {}, {} pages, {} passages", d.version, d.pages, d.passages);
+    if !d.metadata.is_empty() {
+        println!("  metadata   {}", Value::Object(d.metadata.clone()));
+    }
+    if let Some(error) = &d.error {
+        println!("  error      {}: {}", error.code, error.detail);
+    }
+    println!("  created    {}\n  updated    {}", d.created_at, d.updated_at);
+}
+
+/// Passages of a document.
+pub fn passages(passages: &[Value]) {
+    for passage in passages {
+        let page = &passage["spans"][0]["page"];
+        let headings: Vec<&str> = passage["headings"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        println!("#{} p. {page} {}\n{}\n", passage["ordinal"], headings.join(" › "), passage["text"].as_str().unwrap_or_default());
+    }
+}
+
+/// A batch and its items.
+pub fn batch(batch: &Batch, items: &[BatchItem]) {
+    for i in items {
+        item(i);
+    }
+    totals(batch);
+}
+
+/// An item of a batch.
+pub fn item(item: &BatchItem) {
+    let id = item.document_id.map(|id| id.to_string()).unwrap_or_else(|| "-".into());
+    let error = item.error.as_ref().map(|e| format!("  {}: {}", e.code, e.detail)).unwrap_or_default();
+    println!("{:<11}  {id}  {}{error}", item.status, item.path);
+}
+
+/// What a batch came to, in one line on standard error.
+pub fn totals(batch: &Batch) {
+    let mut counts: Vec<_> = batch.counts.iter().collect();
+    counts.sort();
+    let counts: Vec<String> = counts.into_iter().map(|(state, n)| format!("{n} {state}")).collect();
+    eprintln!("{}, {} pages", counts.join(", "), batch.pages);
+}
+
+fn clip(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}

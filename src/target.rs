@@ -1,0 +1,128 @@
+//! What `eval run` measures: a whole service on a data directory of its own.
+
+use std::{
+    io::{IsTerminal, Write},
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use eval::{EvalError, Ingested, Mutant, NotIngested, Options, Progress, Target};
+use index::{
+    corpus::DocumentId,
+    hit::{Filters, Hits, Mode, Query},
+};
+use ingest::source;
+use rag::ask::{Answer, Ask};
+
+use crate::{
+    assemble::Service,
+    cli::{EvalRun, Failure, exit},
+    config::Settings,
+    door::Door,
+    progress, show,
+};
+
+/// The scenario that is measured.
+const SCENARIO: &str = "default";
+
+struct Measured {
+    service: Arc<Service>,
+}
+
+/// Runs a set or a suite and prints its report; the exit code says whether the gates held.
+pub async fn eval(run: &EvalRun, settings: &Settings, json: bool) -> Result<u8, Failure> {
+    let throwaway = tempfile::tempdir().map_err(|e| Failure::new(exit::FAILED, "storage", format!("no throwaway directory: {e}")))?;
+    let data = run.keep.as_deref().unwrap_or(throwaway.path());
+    let mutant = run.mutant.as_deref().map(str::parse::<Mutant>).transpose()?;
+    let options = Options { mode: run.mode(), ask: run.ask, limit: run.limit, mutant, ..Options::default() };
+    let target = Measured { service: Service::open(data, settings.clone()).await? };
+    let result = eval::run(&target, &run.dir, &options, &say).await;
+    target.service.close().await;
+    let report = result?;
+    if let Some(file) = &run.outcomes {
+        write_lines(file, &report).map_err(|e| Failure::new(exit::FAILED, "storage", format!("`{}`: {e}", file.display())))?;
+    }
+    if json { show::json(&report) } else { println!("{report}") }
+    Ok(if report.passed() { exit::OK } else { exit::FAILED })
+}
+
+#[async_trait]
+impl Target for Measured {
+    async fn ingest(&self, corpus: &Path) -> Result<Ingested, EvalError> {
+        let began = Instant::now();
+        let door = Door::Local(self.service.clone());
+        let sources = source::expand(corpus, true).map_err(|e| EvalError::target(&e))?;
+        let count = sources.len();
+        let work = async {
+            let batch = door.open_batch(SCENARIO).await?;
+            tokio::try_join!(door.ingest(SCENARIO, batch, sources), progress::watch(&door, SCENARIO, batch, Some(count)))?;
+            door.items(SCENARIO, batch).await
+        };
+        let items = work.await.map_err(|failure: Failure| EvalError::Target {
+            code: "ingest_failed",
+            fault: index::fault::Fault::Dependency,
+            detail: failure.message,
+        })?;
+        let good = |status: &str| matches!(status, "ready" | "unchanged");
+        Ok(Ingested {
+            documents: items.iter().filter(|item| good(&item.status)).count(),
+            pages: items.iter().map(|item| item.pages as usize).sum(),
+            failed: items
+                .into_iter()
+                .filter(|item| !good(&item.status))
+                .map(|item| {
+                    let (code, detail) = item.error.map_or(("unknown".into(), String::new()), |e| (e.code, e.detail));
+                    NotIngested { name: item.external_id.unwrap_or(item.path), code, detail }
+                })
+                .collect(),
+            seconds: began.elapsed().as_secs_f64(),
+        })
+    }
+
+    async fn search(&self, query: &str, mode: Mode, top_k: usize, filters: &Filters) -> Result<Hits, EvalError> {
+        let query = Query { text: query.into(), mode, top_k, filters: filters.clone() };
+        let call = self.service.call(SCENARIO).map_err(|e| EvalError::target(&e))?;
+        self.service.searcher.search(&call, &query).await.map_err(|e| EvalError::target(&e))
+    }
+
+    async fn ask(&self, ask: &Ask) -> Result<Answer, EvalError> {
+        let call = self.service.call(SCENARIO).map_err(|e| EvalError::target(&e))?;
+        self.service.engine.answer(&call, ask, None).await.map_err(|e| EvalError::target(&e))
+    }
+
+    async fn page_text(&self, document: &DocumentId, version: u32, part: u32) -> Result<Option<String>, EvalError> {
+        let call = self.service.call(SCENARIO).map_err(|e| EvalError::target(&e))?;
+        let page = self.service.catalog.page(&call, *document, version, part).await.map_err(|e| EvalError::target(&e))?;
+        Ok(page.map(|page| page.text))
+    }
+}
+
+/// One line per step: rewritten on a terminal, every ten seconds elsewhere.
+fn say(progress: Progress) {
+    use std::sync::Mutex;
+    static SAID: Mutex<Option<Instant>> = Mutex::new(None);
+    let Progress::Questions { setting, done, total } = progress else { return };
+    let mut err = std::io::stderr();
+    if err.is_terminal() {
+        write!(err, "\r{setting}: {done} of {total} questions").ok();
+        if done == total {
+            writeln!(err).ok();
+        }
+        return;
+    }
+    let Ok(mut said) = SAID.lock() else { return };
+    if said.is_none_or(|at| at.elapsed() > Duration::from_secs(10)) {
+        writeln!(err, "{setting}: {done} of {total} questions").ok();
+        *said = Some(Instant::now());
+    }
+}
+
+fn write_lines(file: &Path, report: &eval::Report) -> std::io::Result<()> {
+    let mut out = std::io::BufWriter::new(std::fs::File::create(file)?);
+    for outcome in report.outcomes() {
+        writeln!(out, "{}", serde_json::to_string(outcome)?)?;
+    }
+    out.flush()
+}
