@@ -49,6 +49,7 @@ pub fn parse(bytes: &[u8], sink: &mut Sink) -> Result<About, IngestError> {
         body: None,
         title: None,
         text: 0,
+        foot: None,
         findings: Vec::new(),
     };
     for from in (0..count).step_by(WINDOW) {
@@ -91,6 +92,8 @@ struct Reader<'a> {
     body: Option<f32>,
     title: Option<String>,
     text: usize,
+    /// The table at the foot of the last page.
+    foot: Option<table::Grid>,
     findings: Vec<(Finding, u32)>,
 }
 
@@ -167,8 +170,10 @@ impl<'a> Reader<'a> {
         let slanted: String = sheet.slanted.concat();
         let empty = blank.clone();
         let margins = &self.margins;
+        let foot = self.foot.take();
         let laid_out = guarded(|| {
-            let parts = layout::drafts(sheet, margins, body);
+            let mut parts = layout::drafts(sheet, margins, body);
+            let foot = carry_over(&mut parts, foot);
             let title = if number <= 2 { title_of(&parts) } else { None };
             let mut writer = layout::Writer::new(blank);
             for (turn, drafts) in parts {
@@ -177,13 +182,14 @@ impl<'a> Reader<'a> {
             if !slanted.trim().is_empty() {
                 writer.aside(&slanted);
             }
-            (writer.finish(), title)
+            (writer.finish(), title, foot)
         });
-        let Some((page, title)) = laid_out else {
+        let Some((page, title, foot)) = laid_out else {
             self.findings.push((Finding::Damaged, number));
             return empty;
         };
         self.title = self.title.take().or(title);
+        self.foot = foot;
         page
     }
 
@@ -223,6 +229,28 @@ impl<'a> Reader<'a> {
                 }
             })
             .collect()
+    }
+}
+
+/// Tells a table at the head of a page what it continues: caption, header and unit of the table at the foot of the page
+/// before. Returns the table at the foot of this page.
+fn carry_over(parts: &mut [(glyphs::Turn, Vec<layout::Draft>)], foot: Option<table::Grid>) -> Option<table::Grid> {
+    let mut body: Vec<&mut layout::Draft> =
+        parts.iter_mut().flat_map(|(_, drafts)| drafts).filter(|d| d.kind != BlockKind::Furniture).collect();
+    if let (Some(foot), Some(layout::Draft { content: layout::Content::Grid(head), .. })) = (foot, body.first_mut())
+        && foot.continues(head)
+    {
+        let header = foot.header();
+        let named: Vec<String> = foot.caption.into_iter().chain(Some(header).filter(|h| !h.is_empty())).collect();
+        if head.caption.is_none() && !named.is_empty() {
+            head.caption = Some(named.join(": "));
+        }
+        head.unit = head.unit.take().or(foot.unit);
+        // The next page may continue it once more: it then needs the header again, which is now in the caption.
+    }
+    match body.last() {
+        Some(layout::Draft { content: layout::Content::Grid(grid), .. }) => Some(grid.clone()),
+        _ => None,
     }
 }
 

@@ -194,7 +194,9 @@ impl Margins {
     pub fn note(&mut self, page: u32, sheet: &Sheet) {
         self.pages += 1;
         for line in outer_lines(sheet) {
-            self.seen.entry(masked(&line.text())).or_default().push((page, line.y));
+            let mask = masked(&line.text());
+            let y = if is_page_number(&mask) { 0.0 } else { line.y };
+            self.seen.entry(mask).or_default().push((page, y));
         }
     }
 
@@ -208,8 +210,10 @@ impl Margins {
         self.pages /= 2;
     }
 
-    /// Whether a line repeats at its place on at least three pages and two fifths of them.
+    /// Whether a line repeats at its place on at least three pages and two fifths of them. Page numbers may move: some
+    /// programs put them right under the text.
     fn repeats(&self, mask: &str, y: f32) -> bool {
+        let y = if is_page_number(mask) { 0.0 } else { y };
         let near = self.seen.get(mask).map_or(0, |places| places.iter().filter(|(_, at)| (at - y).abs() <= 3.0).count());
         near >= 3 && near as f32 >= 0.4 * self.pages as f32
     }
@@ -218,8 +222,9 @@ impl Margins {
 /// The first and last lines of a page's main text, if they stand near its edge.
 fn outer_lines(sheet: &Sheet) -> Vec<Line> {
     let (high, low) = (0.13 * sheet.height, 0.87 * sheet.height);
-    let near = sheet.pieces[0].iter().filter(|p| p.y < high || p.y > low).cloned().collect();
-    let lines = lines(near);
+    let lowest = sheet.pieces[0].iter().map(|p| p.y).fold(0.0, f32::max);
+    let near = |p: &&Piece| p.y < high || p.y > low || p.y > lowest - 1.0 && is_page_number(&masked(&p.text()));
+    let lines = lines(sheet.pieces[0].iter().filter(near).cloned().collect());
     let (top, bottom): (Vec<Line>, Vec<Line>) = lines.into_iter().partition(|l| l.y < high);
     let skip = bottom.len().saturating_sub(4);
     top.into_iter().take(4).chain(bottom.into_iter().skip(skip)).collect()
@@ -475,7 +480,10 @@ struct Measure {
 impl Measure {
     fn of(lines: &[Line]) -> Self {
         let left = lines.iter().map(Line::x0).fold(f32::MAX, f32::min);
-        let right = lines.iter().map(Line::x1).fold(f32::MIN, f32::max);
+        // Not the outermost edge: a title or a table row may reach over the next column.
+        let mut rights: Vec<f32> = lines.iter().map(Line::x1).collect();
+        rights.sort_by(f32::total_cmp);
+        let right = rights.get(rights.len() * 17 / 20).copied().unwrap_or(left);
         let mut steps: Vec<f32> =
             lines.windows(2).map(|w| (w[1].y - w[0].y) / w[1].size.max(1.0)).filter(|s| (0.8..2.4).contains(s)).collect();
         steps.sort_by(f32::total_cmp);
@@ -507,6 +515,9 @@ impl Measure {
             && before.chars().count() < 40
             && last.x1() < self.right - 2.5 * em
         {
+            return true;
+        }
+        if last.pieces.len() > 1 && last.pieces.last().is_some_and(|p| table::is_value(&p.text())) {
             return true;
         }
         let hanging = list_marker(&open[0].text());

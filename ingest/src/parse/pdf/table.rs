@@ -13,6 +13,8 @@ use super::layout::{Content, Draft, Line, leader_end, lines};
 pub struct Grid {
     /// Its box in the upright frame.
     pub rect: [f32; 4],
+    /// The left edges of its columns.
+    pub edges: Vec<f32>,
     /// The rows.
     pub rows: Vec<Vec<GridCell>>,
     /// How many of the first rows are header.
@@ -49,11 +51,30 @@ impl GridCell {
 }
 
 impl Grid {
-    fn of(rect: [f32; 4], rows: Vec<Vec<GridCell>>) -> Self {
-        let texts: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(GridCell::text).collect()).collect();
+    fn of(rect: [f32; 4], edges: Vec<f32>, mut rows: Vec<Vec<GridCell>>) -> Self {
+        for row in &mut rows {
+            while row.len() > 1 && row.last().is_some_and(|cell| cell.lines.is_empty()) {
+                row.pop();
+            }
+        }
+        let texts: Vec<Vec<(u32, String)>> =
+            rows.iter().map(|row| row.iter().map(|cell| (cell.column, cell.text())).collect()).collect();
         let header_rows = header_rows(&texts);
-        let unit = texts.iter().take(header_rows as usize + 1).flatten().find_map(|text| unit_of(text));
-        Self { rect, rows, header_rows, caption: None, unit }
+        let unit = texts.iter().take(header_rows as usize + 1).flatten().find_map(|(_, text)| unit_of(text));
+        Self { rect, edges, rows, header_rows, caption: None, unit }
+    }
+
+    /// The header as one line, for the part of the table on the next page.
+    pub fn header(&self) -> String {
+        let rows = self.rows.iter().take(self.header_rows as usize);
+        let line = |row: &Vec<GridCell>| row.iter().map(GridCell::text).filter(|t| !t.is_empty()).collect::<Vec<_>>().join(" | ");
+        rows.map(line).filter(|t| unit_of(t).is_none()).collect::<Vec<_>>().join(" / ")
+    }
+
+    /// Whether a table at the head of a page continues this one at the foot of the page before.
+    pub fn continues(&self, next: &Grid) -> bool {
+        let pairs = || self.edges.iter().zip(&next.edges);
+        next.header_rows == 0 && self.edges.len() == next.edges.len() && pairs().skip(1).all(|(a, b)| (a - b).abs() < 40.0)
     }
 }
 
@@ -226,7 +247,8 @@ impl Frame {
         let filled: Vec<usize> = (0..cells.len()).filter(|k| !cells[*k].is_empty()).collect();
         let columns = distinct(filled.iter().map(|k| k % self.columns()));
         let rows = distinct(filled.iter().map(|k| k / self.columns()));
-        if filled.len() < 4 || columns < 2 || rows < 2 {
+        let crowded = filled.iter().filter(|k| is_crowded(&cells[**k])).count();
+        if filled.len() < 4 || columns < 2 || rows < 2 || crowded * 8 > filled.len() {
             // Parts cut off the taken pieces are in `rest` already: put whole pieces back instead.
             let parts_of = |part: &Piece| taken.iter().any(|p| p.y == part.y && p.x0() <= part.x0() && part.x1() <= p.x1());
             rest.retain(|part| !parts_of(part));
@@ -258,8 +280,17 @@ impl Frame {
             }
             rows.extend(stacked(row));
         }
-        Grid::of([self.xs[0], self.ys[0], self.xs[columns], self.ys[self.rows()]], rows)
+        let edges = (0..columns).filter(|c| used_column[*c]).map(|c| self.xs[c]).collect();
+        Grid::of([self.xs[0], self.ys[0], self.xs[columns], self.ys[self.rows()]], edges, rows)
     }
+}
+
+/// Whether a cell holds a figure apart from other text on its line: the ruling lines do not show all columns.
+fn is_crowded(pieces: &[Piece]) -> bool {
+    lines(pieces.to_vec()).iter().any(|line| {
+        let apart = line.pieces.windows(2).any(|w| w[1].x0() - w[0].x1() > 2.0 * line.size);
+        apart && line.pieces.iter().any(|p| is_value(&p.text()))
+    })
 }
 
 /// Divides a ruled row that holds several lines of figures into those lines.
@@ -399,6 +430,11 @@ impl Row {
 
     fn values(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|e| e.sort == Sort::Value)
+    }
+
+    /// Where the figures begin; one at the very left may belong to a label.
+    fn figures_from(&self) -> f32 {
+        self.entries.iter().skip(1).filter(|e| e.sort == Sort::Value).map(|e| e.x0).fold(f32::MAX, f32::min)
     }
 
     fn x0(&self) -> f32 {
@@ -553,7 +589,7 @@ fn run(rows: &[Row], at: usize, floor: usize) -> Option<(usize, usize)> {
     if !rows[at].is_data() {
         return None;
     }
-    let mut figures_from = rows[at].values().map(|e| e.x0).fold(f32::MAX, f32::min);
+    let mut figures_from = rows[at].figures_from();
     let (mut left, mut right) = (rows[at].x0(), rows[at].x1());
     let (mut end, mut data, mut values, mut single) = (at + 1, 1, rows[at].values().count(), 0);
     let mut k = at + 1;
@@ -563,7 +599,7 @@ fn run(rows: &[Row], at: usize, floor: usize) -> Option<(usize, usize)> {
             break;
         }
         if row.is_data() {
-            figures_from = figures_from.min(row.values().map(|e| e.x0).fold(f32::MAX, f32::min));
+            figures_from = figures_from.min(row.figures_from());
             left = left.min(row.x0());
             right = right.max(row.x1());
             data += 1;
@@ -576,7 +612,7 @@ fn run(rows: &[Row], at: usize, floor: usize) -> Option<(usize, usize)> {
             let columns =
                 row.entries.len() >= 2 && row.entries.iter().all(|e| e.sort == Sort::Year || e.x1 - e.x0 < 0.3 * (right - left));
             single += if columns { 0 } else { 1 };
-            let limit = if row.x1() <= figures_from + row.size { 4 } else { 2 };
+            let limit = if row.x1() <= figures_from + row.size { 6 } else { 2 };
             if prose || single > limit || (row.entries.len() >= 2 && !columns) {
                 break;
             }
@@ -618,14 +654,28 @@ fn header_start(above: &[Row], first: &Row, figures_from: f32, (left, right): (f
         below = row;
         k -= 1;
     }
-    // Only rows that touch the figures' columns count; a label between them and the figures is inside the table.
+    // A title centred over the whole table is no header of its columns.
+    let middle = (left + right) / 2.0;
+    let is_title = |row: &Row| {
+        let text = row.entries[0].text();
+        let lower = text.to_lowercase();
+        let period =
+            ["ended", "ending", "as of", "year", "quarter", "month", "week", "年", "月", "期"].iter().any(|w| lower.contains(w));
+        row.entries.len() == 1
+            && unit_of(&text).is_none()
+            && !period
+            && ((row.x0() + row.x1()) / 2.0 - middle).abs() < 0.04 * span
+    };
+    while start < above.len() && is_title(&above[start]) {
+        start += 1;
+    }
     start
 }
 
 /// The grid of a run of rows, or `None` if it is a table of contents or has no columns.
 fn grid(rows: &[Row]) -> Option<Grid> {
     let data: Vec<&Row> = rows.iter().filter(|r| r.is_data()).collect();
-    let value_columns = unions(data.iter().flat_map(|r| r.values()).map(|e| (e.x0, e.x1)).collect());
+    let value_columns = value_columns(&data);
     let figures_from = value_columns.first()?.0;
     if value_columns.len() == 1 && is_contents(&data) {
         return None;
@@ -662,6 +712,9 @@ fn grid(rows: &[Row]) -> Option<Grid> {
         }
         table.push(cells);
     }
+    for row in &mut table {
+        row.sort_by_key(|cell| cell.0);
+    }
     let table = wrapped(table, rows, first_data);
     let left = rows.iter().map(Row::x0).fold(f32::MAX, f32::min);
     let right = rows.iter().map(Row::x1).fold(f32::MIN, f32::max);
@@ -671,7 +724,19 @@ fn grid(rows: &[Row]) -> Option<Grid> {
         .into_iter()
         .map(|row| row.into_iter().map(|(column, span, pieces)| GridCell::new(column, span, 1, pieces)).collect())
         .collect();
-    Some(Grid::of(rect, cells))
+    Some(Grid::of(rect, columns.iter().map(|c| c.0).collect(), cells))
+}
+
+/// The columns of figures. A figure that stands alone left of them belongs to a label that wraps.
+fn value_columns(data: &[&Row]) -> Vec<(f32, f32)> {
+    let spans: Vec<(f32, f32)> = data.iter().flat_map(|r| r.values()).map(|e| (e.x0, e.x1)).collect();
+    let mut columns = unions(spans.clone());
+    let support = |c: &(f32, f32)| spans.iter().filter(|s| s.0 >= c.0 && s.1 <= c.1).count();
+    let most = columns.iter().map(support).max().unwrap_or(0);
+    while columns.len() > 1 && support(&columns[0]) * 8 <= most {
+        columns.remove(0);
+    }
+    columns
 }
 
 /// The column of an entry, and how many it covers if it is a header.
@@ -700,7 +765,8 @@ fn wrapped(table: Vec<Vec<(usize, usize, Vec<Piece>)>>, rows: &[Row], first_data
     let label_only = |r: usize| {
         r >= first_data.min(r) && rows[r].entries.len() == 1 && rows[r].entries[0].sort == Sort::Text && table[r][0].0 == 0
     };
-    let starts_low = |r: usize| rows[r].label().is_some_and(|l| l.text().starts_with(|c: char| c.is_lowercase()));
+    let goes_on = |c: char| c.is_lowercase() || matches!(c, '(' | '$' | '&');
+    let starts_low = |r: usize| rows[r].entries.first().is_some_and(|l| l.text().starts_with(goes_on)) && table[r][0].0 == 0;
     let near = |a: usize, b: usize| rows[b].y - rows[a].y < 1.45 * rows[a].size.max(rows[b].size);
     let mut into: Vec<usize> = (0..rows.len()).collect();
     for r in 0..rows.len() {
@@ -888,25 +954,29 @@ pub fn is_year(text: &str) -> bool {
     false
 }
 
-/// How many of the first rows are header: those before the first with a figure that is no year.
-pub fn header_rows(rows: &[Vec<String>]) -> u32 {
-    let figure = |text: &String| is_value(text) && !is_year(text) && text.chars().any(|c| c.is_ascii_digit());
-    match rows.iter().position(|row| row.iter().any(figure)) {
-        Some(first) => {
-            // Rows with a label alone right above the figures open a section, they are no header.
-            let filled = |row: &Vec<String>| row.iter().filter(|t| !t.trim().is_empty()).count();
-            let mut first = first;
-            while first > 0
-                && filled(&rows[first - 1]) == 1
-                && !rows[first - 1][0].trim().is_empty()
-                && rows[..first - 1].iter().any(|r| filled(r) > 1)
-            {
-                first -= 1;
-            }
-            first as u32
-        }
-        None => u32::from(rows.len() > 1),
+/// How many of the first rows are header: those before the first with a figure that is no year. Cells come with their
+/// columns; rows with a label alone open a section of the body and are no header.
+pub fn header_rows(rows: &[Vec<(u32, String)>]) -> u32 {
+    let figure = |text: &str| is_value(text) && !is_year(text) && text.chars().any(|c| c.is_ascii_digit());
+    let label_alone = |row: &Vec<(u32, String)>| !row.iter().any(|(column, text)| *column > 0 && !text.trim().is_empty());
+    let mut first = match rows.iter().position(|row| row.iter().any(|(_, text)| figure(text))) {
+        Some(first) => first,
+        // Words only: the first row names the columns.
+        None => usize::from(rows.len() > 1 && rows[0].iter().filter(|(_, text)| !text.trim().is_empty()).count() > 1),
+    };
+    while first > 0 && label_alone(&rows[first - 1]) && !rows[first - 1].iter().any(|(_, text)| unit_of(text).is_some()) {
+        first -= 1;
     }
+    // A body that begins with rows without figures: labels with notes, say.
+    let titled =
+        |row: &Vec<(u32, String)>| !label_alone(row) && row.iter().filter(|(_, text)| !text.trim().is_empty()).count() > 1;
+    if let Some(open) = rows[..first].iter().position(|row| label_alone(row) && !row.iter().any(|(_, t)| unit_of(t).is_some()))
+        && open > 0
+        && rows[..open].iter().any(titled)
+    {
+        first = open;
+    }
+    first as u32
 }
 
 /// The unit a text states, as printed: `单位：万元`, `(in millions)`.
@@ -915,6 +985,13 @@ pub fn unit_of(text: &str) -> Option<String> {
     if let Some(at) = text.find("单位") {
         let tail = &text[at..];
         let rest = tail["单位".len()..].trim_start();
+        let whole = |word: &str| {
+            ["金额", "货币", "计量", "计价", "数量", "（", "("].iter().any(|w| word.ends_with(w))
+                || !word.ends_with(super::layout::is_han)
+        };
+        if !whole(text[..at].trim_end()) {
+            return None;
+        }
         if rest.starts_with([':', '：']) || rest.starts_with("为") {
             let end = tail
                 .char_indices()
@@ -1002,9 +1079,9 @@ pub fn is_caption(text: &str) -> bool {
 pub fn attach_captions(drafts: &mut [Draft]) {
     for at in 0..drafts.len() {
         let Content::Grid(grid) = &drafts[at].content else { continue };
-        let (mut unit, mut caption) = (grid.unit.clone(), None);
+        let (mut unit, mut caption, mut date) = (grid.unit.clone(), None, None);
         let mut top = grid.rect[1];
-        for above in (at.saturating_sub(3)..at).rev() {
+        for above in (at.saturating_sub(5)..at).rev() {
             let Content::Lines(lines) = &drafts[above].content else { break };
             let (Some(first), Some(last)) = (lines.first(), lines.last()) else { break };
             if top - last.y > 4.0 * last.size || last.y > top + last.size {
@@ -1012,27 +1089,42 @@ pub fn attach_captions(drafts: &mut [Draft]) {
             }
             top = first.y - first.size;
             let text = drafts[above].text();
-            let stated = if text.chars().count() <= 160 { unit_of(&text) } else { None };
-            let only_unit = stated.as_ref().is_some_and(|u| u.chars().count() + 8 >= text.chars().count());
+            let count = text.chars().count();
+            let stated = if count <= 160 { unit_of(&text) } else { None };
+            let only_unit = stated.as_ref().is_some_and(|u| u.chars().count() + 8 >= count);
             if unit.is_none() {
                 unit = stated;
             }
-            if only_unit {
+            if only_unit || text.starts_with("编制单位") {
                 if !matches!(drafts[above].kind, BlockKind::Heading(_)) {
                     drafts[above].kind = BlockKind::Caption;
                 }
                 continue;
             }
+            if date.is_none() && is_year(&text) {
+                date = Some(text);
+                continue;
+            }
             let heading = matches!(drafts[above].kind, BlockKind::Heading(_));
-            let lead = text.chars().count() <= 60 && text.ends_with([':', '：']);
-            if heading || lead || is_caption(&text) {
+            let lead = count <= 60 && text.ends_with([':', '：']);
+            let named = count <= 40
+                && lines.len() == 1
+                && !text.contains(['。', '，', '；'])
+                && text.trim_end_matches("（续）").ends_with(['表', '况', '细']);
+            if heading || lead || named || is_caption(&text) {
+                if named && !heading {
+                    drafts[above].kind = BlockKind::Heading(4);
+                }
                 caption = Some(text);
             }
             break;
         }
         if let Content::Grid(grid) = &mut drafts[at].content {
             grid.unit = unit;
-            grid.caption = caption;
+            grid.caption = match (caption, date) {
+                (Some(caption), Some(date)) => Some(format!("{caption} {date}")),
+                (caption, _) => caption,
+            };
         }
     }
 }
