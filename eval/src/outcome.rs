@@ -16,6 +16,8 @@ pub struct Outcome {
     pub setting: String,
     /// The question.
     pub question: String,
+    /// Its language.
+    pub language: String,
     /// Whether the corpus holds an answer.
     pub answerable: bool,
     /// Tags of the case, or the category of the question.
@@ -41,7 +43,7 @@ pub struct Outcome {
     #[serde(skip)]
     cluster: String,
     #[serde(skip)]
-    problems: Vec<String>,
+    pub(crate) problems: Vec<String>,
     #[serde(skip)]
     document: Option<Judged>,
     #[serde(skip)]
@@ -81,6 +83,7 @@ impl Outcome {
             id: probe.id.clone(),
             setting: setting.to_owned(),
             question: probe.question.clone(),
+            language: probe.language.clone(),
             answerable: probe.expected.answerable,
             tags: probe.tags.clone(),
             document_rank: None,
@@ -109,7 +112,7 @@ impl Outcome {
     pub(crate) fn judge(&mut self, (judgement, facts, problems): (Judgement, Option<f64>, Vec<String>)) {
         self.judgement = Some(judgement);
         self.facts = facts;
-        self.problems = problems;
+        self.problems.extend(problems);
     }
 
     /// The document it is about: questions of one document are not independent of each other.

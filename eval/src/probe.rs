@@ -25,13 +25,24 @@ const TIMED: usize = 200;
 pub(crate) struct Probe {
     pub(crate) id: String,
     pub(crate) question: String,
+    pub(crate) language: String,
     pub(crate) filters: Filters,
     /// Gold documents, by external id or name.
     pub(crate) documents: Vec<String>,
     /// Gold places in them; empty if only documents are known.
     pub(crate) places: Vec<(String, Place)>,
+    /// What stands on gold pages, to tell a page that was read badly from one that was not found.
+    pub(crate) quotes: Vec<Quote>,
     pub(crate) expected: Expected,
     pub(crate) tags: Vec<String>,
+}
+
+/// Text of a gold page.
+#[derive(Debug, Clone)]
+pub(crate) struct Quote {
+    pub(crate) document: String,
+    pub(crate) page: u32,
+    pub(crate) text: String,
 }
 
 /// Where evidence stands.
@@ -50,6 +61,8 @@ pub(crate) struct Expected {
     pub(crate) facts: Vec<Vec<String>>,
     /// None of these may be said.
     pub(crate) forbidden: Vec<String>,
+    /// A refusal is right, too: the question rests on a wrong premise, or the answer is that nothing is said.
+    pub(crate) or_refused: bool,
     /// The answer is this yes or no.
     pub(crate) boolean: Option<bool>,
     /// The reference is a text of its own: only its presence can be judged by rule, not its absence.
@@ -98,6 +111,9 @@ impl Plan<'_> {
         if !probe.documents.is_empty() {
             let hits = self.target.search(&probe.question, self.mode, DEPTH, &probe.filters).await?.data;
             outcome.rank(probe.by_document(&hits), probe.by_place(&hits));
+            if outcome.page_rank.is_none_or(|rank| rank > self.top_k) {
+                outcome.problems.extend(self.misread(probe, &hits).await?);
+            }
         }
         if self.ask {
             let ask = Ask {
@@ -119,6 +135,19 @@ impl Plan<'_> {
             outcome.answer = Some(answer.text);
         }
         Ok(())
+    }
+
+    async fn misread(&self, probe: &Probe, hits: &[Hit]) -> Result<Vec<String>, EvalError> {
+        let mut problems = Vec::new();
+        for Quote { document, page, text } in &probe.quotes {
+            let Some(hit) = hits.iter().find(|hit| is_called(&hit.passage.document, document)) else { continue };
+            let source = &hit.passage.document;
+            let stored = self.target.page_text(&source.id, source.version, *page).await?;
+            if !stored.is_some_and(|stored| quotes(&stored, text)) {
+                problems.push(format!("its quote is not in the stored page {page}"));
+            }
+        }
+        Ok(problems)
     }
 }
 
@@ -183,9 +212,7 @@ impl Expected {
         }
         let share = (!self.facts.is_empty()).then_some(0.0);
         if refused {
-            // "It does not say" is the right answer where the right answer is a no.
-            let right = self.boolean == Some(false);
-            return (if right { Judgement::Correct } else { Judgement::Refused }, share, Vec::new());
+            return (if self.or_refused { Judgement::Correct } else { Judgement::Refused }, share, Vec::new());
         }
         let text = without_markers(&answer.text);
         if let Some(expected) = self.boolean {

@@ -1,7 +1,7 @@
 //! What came of a run: the numbers, the gates, one line per question. The same structure is the JSON of `--json`, and [`Report::table`]
 //! is what a person sees on a terminal.
 
-use std::{fmt::Write, time::Instant};
+use std::{collections::BTreeSet, fmt::Write, time::Instant};
 
 use index::hit::Mode;
 use serde::Serialize;
@@ -38,7 +38,7 @@ pub struct Report {
     pub corpus_hash: String,
     /// What became of the corpus.
     pub ingested: Ingested,
-    /// The numbers, per setting; most runs have one, `all`.
+    /// The numbers, per setting; most runs have one, `all`, and its languages.
     pub settings: Vec<Setting>,
     /// The gates of a suite.
     pub gates: Vec<Gated>,
@@ -256,8 +256,21 @@ impl Report {
 }
 
 impl Setting {
-    pub(crate) fn of(name: &str, measured: &Measured, metrics: &[Metric]) -> Self {
-        let outcomes = &measured.outcomes;
+    /// The setting and, where questions come in several languages, each language of it.
+    pub(crate) fn with_languages(name: &str, measured: &Measured, metrics: &[Metric]) -> Vec<Self> {
+        let all: Vec<&Outcome> = measured.outcomes.iter().collect();
+        let mut whole = Self::of(name, &all, metrics);
+        whole.search = Latency::of(&measured.search_ms);
+        whole.ask = Latency::of(&measured.ask_ms);
+        let languages: BTreeSet<&str> = all.iter().map(|o| o.language.as_str()).collect();
+        let apart = languages.iter().filter(|_| languages.len() > 1).map(|language| {
+            let some: Vec<&Outcome> = all.iter().copied().filter(|o| o.language == *language).collect();
+            Self::of(language, &some, metrics)
+        });
+        std::iter::once(whole).chain(apart).collect()
+    }
+
+    fn of(name: &str, outcomes: &[&Outcome], metrics: &[Metric]) -> Self {
         let count = |f: &dyn Fn(&Outcome) -> bool| outcomes.iter().filter(|o| f(o)).count();
         let line = |metric: &Metric| {
             let values = outcomes.iter().filter_map(|o| Some((o.cluster(), o.value(*metric)?)));
@@ -270,8 +283,8 @@ impl Setting {
             unmeasured: count(&|o| o.error.is_some()),
             unjudged: count(&|o| o.judgement == Some(Judgement::Unjudged)),
             metrics: metrics.iter().filter_map(line).collect(),
-            search: Latency::of(&measured.search_ms),
-            ask: Latency::of(&measured.ask_ms),
+            search: None,
+            ask: None,
         }
     }
 

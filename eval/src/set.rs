@@ -72,6 +72,8 @@ struct Meta {
     short_answer: Option<String>,
     /// Each part must be answered, in any of its wordings.
     answer_parts: Option<Vec<Vec<String>>>,
+    false_premise: bool,
+    also_accepts_na: bool,
 }
 
 /// A longer reference (in columns, a Han character is two) is a text, not an answer that can be looked for.
@@ -120,7 +122,7 @@ impl Set {
             let total = probes.len();
             let on = |done| progress(Progress::Questions { setting: setting.clone(), done, total });
             let measured = plan.run(&setting, &probes, on).await;
-            report.settings.push(Setting::of(&setting, &measured, &metrics(options.ask)));
+            report.settings.extend(Setting::with_languages(&setting, &measured, &metrics(options.ask)));
             report.outcomes.extend(measured.outcomes);
         }
         report.end();
@@ -165,11 +167,13 @@ impl Question {
         Probe {
             id: self.id.clone(),
             question: self.question.clone(),
+            language: self.lang.clone(),
             filters,
             documents,
             places: if abroad { Vec::new() } else { places },
             expected: self.expected(),
             tags: self.category.iter().cloned().collect(),
+            ..Probe::default()
         }
     }
 
@@ -192,7 +196,9 @@ impl Question {
                 _ => vec![any],
             },
         };
-        Expected { answerable: self.answerable, facts, forbidden: Vec::new(), boolean, essay }
+        let nothing_said = boolean == Some(false) && self.gold_pages.is_empty();
+        let or_refused = nothing_said || self.meta.false_premise || self.meta.also_accepts_na;
+        Expected { answerable: self.answerable, facts, boolean, essay, or_refused, ..Expected::default() }
     }
 }
 
@@ -365,7 +371,7 @@ mod tests {
         );
         assert_eq!(scaled.facts, [["$1,496.5 million"]]);
         let no = expected(r#"{"id":"","question":"","answers":["False"],"answerable":true,"lang":"en","category":"boolean"}"#);
-        assert_eq!(no.boolean, Some(false));
+        assert_eq!((no.boolean, no.or_refused), (Some(false), true));
     }
 
     #[test]

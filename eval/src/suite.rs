@@ -1,5 +1,21 @@
 //! A suite: our cases and the gates they must pass. `suite.toml` says over which documents and with which gates, `cases.jsonl` holds
 //! one case per line. Every field is known: a typo stops the run before anything is ingested, with file, line and the nearest name.
+//!
+//! ```toml
+//! version = 1
+//! name = "smoke"
+//! corpus = "../../../examples/reports"    # a folder, a file or a .jsonl, relative to the suite
+//! top_k = 10                              # passages given to the answerer, and the depth of search that is timed
+//! [[gates]]
+//! metric = "page.hit@10"                  # see `metric::Metric`
+//! min = 0.9                               # or max; both 0 to 1
+//! ```
+//! ```json
+//! {"id": "…", "question": "…", "lang": "zh", "answerable": true, "facts": [{"any": ["23.15%", "百分之23.15"]}], "forbidden": [],
+//!  "evidence": [{"doc": "report.pdf", "page": 12, "quote": "…"}], "tags": ["numeric"], "note": "…"}
+//! ```
+//! All facts must be stated, each in any of its wordings. Evidence with a page is found by any passage of that page; evidence in a
+//! document without pages (`"page": null`) by a passage that holds the quote.
 
 use std::{collections::HashMap, path::Path};
 
@@ -11,7 +27,7 @@ use crate::{
     corpus::Corpus,
     invalid,
     metric::{Measure, Metric, Unit},
-    probe::{Expected, Place, Plan, Probe},
+    probe::{Expected, Place, Plan, Probe, Quote},
     report::{Gated, Setting},
 };
 
@@ -58,7 +74,7 @@ struct GateRow {
 struct Case {
     id: String,
     question: String,
-    /// Language of the question; a tag in the report.
+    /// Language of the question; the report shows each apart.
     lang: String,
     answerable: bool,
     #[serde(default)]
@@ -153,7 +169,7 @@ impl Suite {
         let total = probes.len();
         let measured =
             plan.run("all", &probes, |done| progress(Progress::Questions { setting: "all".into(), done, total })).await;
-        report.settings.push(Setting::of("all", &measured, &self.metrics()));
+        report.settings = Setting::with_languages("all", &measured, &self.metrics());
         report.gates = self.gates.iter().map(|gate| Gated::of(*gate, &measured.outcomes)).collect();
         report.outcomes = measured.outcomes;
         report.end();
@@ -184,6 +200,12 @@ impl Suite {
             }
         }
         metrics
+    }
+}
+
+impl Evidence {
+    fn on_page(&self) -> Option<Quote> {
+        self.page.map(|page| Quote { document: self.doc.clone(), page, text: self.quote.clone() })
     }
 }
 
@@ -230,13 +252,15 @@ impl Case {
             question: self.question.clone(),
             documents,
             places: self.evidence.iter().map(|e| (e.doc.clone(), place(e))).collect(),
+            quotes: self.evidence.iter().filter_map(Evidence::on_page).collect(),
             expected: Expected {
                 answerable: self.answerable,
                 facts: self.facts.iter().map(|f| f.any.clone()).collect(),
                 forbidden: self.forbidden.clone(),
                 ..Expected::default()
             },
-            tags: std::iter::once(self.lang.clone()).chain(self.tags.iter().cloned()).collect(),
+            language: self.lang.clone(),
+            tags: self.tags.clone(),
             ..Probe::default()
         }
     }
@@ -319,6 +343,21 @@ min = 1.0
         assert_eq!((failing.len(), failing[0].id.as_str()), (1, "毛利率"));
         assert_eq!(failing[0].note, "evidence at rank 1; answer wrong; does not say “24%”");
         assert!(report.table().contains("  毛利率  evidence at rank 1"), "{}", report.table());
+    }
+
+    #[tokio::test]
+    async fn a_quote_that_is_not_on_its_page_is_told_from_a_page_that_is_not_found() {
+        let cases = CASES.replace("\"page\":2,\"quote\":\"毛利率为23.15%\"", "\"page\":1,\"quote\":\"毛利率为23.15%\"");
+        let report = run(&(SUITE.to_owned() + GATES), &cases, None).await;
+        let note = &report.gates[0].failing[0].note;
+        assert_eq!(note, "evidence not found, its document at rank 1; its quote is not in the stored page 1");
+    }
+
+    #[tokio::test]
+    async fn each_language_is_shown_apart() {
+        let report = run(SUITE, CASES, None).await;
+        let shown: Vec<(&str, usize)> = report.settings.iter().map(|s| (s.name.as_str(), s.questions)).collect();
+        assert_eq!(shown, [("all", 3), ("en", 1), ("zh", 2)]);
     }
 
     #[tokio::test]
