@@ -1,6 +1,6 @@
 //! What is this file, and in which encoding is its text? Told from the bytes; the name only breaks ties.
 
-use encoding_rs::{BIG5, Encoding, GB18030, GBK, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{BIG5, Encoding, GB18030, GBK, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use crate::{IngestError, parse::Format};
 
@@ -19,7 +19,7 @@ pub fn sniff(bytes: &[u8], name: &str) -> Result<Format, IngestError> {
         return Ok(Format::Pdf);
     }
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
-        return package(bytes).map_err(|what| unsupported(what, name));
+        return package(bytes, name).map_err(|what| unsupported(what, name));
     }
     if bytes.starts_with(b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1") {
         return compound(bytes).map_err(|what| unsupported(what, name));
@@ -42,8 +42,9 @@ pub fn sniff(bytes: &[u8], name: &str) -> Result<Format, IngestError> {
         _ if is_html(&head, &extension) => Format::Html,
         "md" | "markdown" | "mdown" | "mkd" => Format::Markdown,
         "csv" | "tsv" | "tab" => Format::Csv,
-        "txt" | "text" | "log" => Format::Text,
+        "log" => Format::Text,
         _ if is_markdown(&head) => Format::Markdown,
+        "txt" | "text" => Format::Text,
         _ if is_separated(&head) => Format::Csv,
         _ => Format::Text,
     })
@@ -112,9 +113,18 @@ fn guess(bytes: &[u8]) -> &'static Encoding {
     }
     // A short Chinese text is easily taken for a Western one; a text that is all common Han characters is not chance.
     if !found.is_single_byte() {
-        return found;
+        return if is_western(bytes, found) { WINDOWS_1252 } else { found };
     }
     [GB18030, BIG5].into_iter().find(|e| mostly_han(bytes, e)).unwrap_or(found)
+}
+
+/// Whether a short text read as East Asian has its wide characters inside Latin words, as `können` read as Big5 has.
+fn is_western(bytes: &[u8], encoding: &'static Encoding) -> bool {
+    let (text, _) = encoding.decode_without_bom_handling(&bytes[..bytes.len().min(4096)]);
+    let chars: Vec<char> = text.chars().collect();
+    let wide = chars.iter().filter(|c| !c.is_ascii()).count();
+    let inside = chars.windows(2).filter(|w| w[0].is_ascii_lowercase() && !w[1].is_ascii()).count();
+    bytes.len() <= 4096 && inside * 2 >= wide && wide * 4 < chars.len()
 }
 
 fn mostly_han(bytes: &[u8], encoding: &'static Encoding) -> bool {
@@ -221,9 +231,10 @@ fn char_floor(bytes: &[u8], max: usize) -> usize {
 }
 
 /// Which office format a ZIP holds, by the folders inside.
-fn package(bytes: &[u8]) -> Result<Format, &'static str> {
+fn package(bytes: &[u8], name: &str) -> Result<Format, &'static str> {
     let mut names: Vec<String> = Vec::new();
-    match zip::ZipArchive::new(std::io::Cursor::new(bytes)) {
+    let archive = zip::ZipArchive::new(std::io::Cursor::new(bytes));
+    match &archive {
         Ok(archive) => names.extend(archive.file_names().flatten().take(2000).map(|n| n.into_owned())),
         // A cut-off package still names its first parts; the parser then says what is damaged.
         Err(_) => names.extend(local_names(bytes)),
@@ -233,6 +244,9 @@ fn package(bytes: &[u8]) -> Result<Format, &'static str> {
         () if has("word/") => Ok(Format::Docx),
         () if has("xl/") => Ok(Format::Xlsx),
         () if has("ppt/") => Ok(Format::Pptx),
+        () if archive.is_err() && extension(name) == "docx" => Ok(Format::Docx),
+        () if archive.is_err() && extension(name) == "xlsx" => Ok(Format::Xlsx),
+        () if archive.is_err() && extension(name) == "pptx" => Ok(Format::Pptx),
         () if has("META-INF/container.xml") => Err("an EPUB book"),
         () if has("content.xml") && has("META-INF/") => Err("an OpenDocument file"),
         () => Err("a ZIP archive without an office document in it"),

@@ -1,6 +1,8 @@
 //! Blocks → pages, for every format that is not laid out on paper: how are blocks and tables written into the text of a
 //! page, and where is a long flow of them cut into parts?
 
+use std::collections::{BTreeSet, HashSet};
+
 use index::page::{Block, BlockKind, Cell, Page, Table};
 
 use super::Sink;
@@ -24,8 +26,10 @@ pub(super) struct Flow<'a, 'b> {
     /// Whether pages are slides or sheets, which begin and end where the file says.
     paged: bool,
     written: usize,
-    /// The first heading of the highest level seen.
+    /// The first heading of the highest level seen that is not just a numbered part.
     heading: Option<(u8, String)>,
+    /// The first blocks, from which a title is guessed where there is no heading.
+    opening: Vec<String>,
 }
 
 /// A table before it is written: each cell with its place.
@@ -124,7 +128,7 @@ impl Placer {
 impl<'a, 'b> Flow<'a, 'b> {
     /// A flow without pages, cut into parts where it is long.
     pub fn unpaged(sink: &'a mut Sink<'b>) -> Self {
-        Self { sink, page: Page::default(), sent: 0, paged: false, written: 0, heading: None }
+        Self { sink, page: Page::default(), sent: 0, paged: false, written: 0, heading: None, opening: Vec::new() }
     }
 
     /// A flow of slides or sheets.
@@ -150,11 +154,8 @@ impl<'a, 'b> Flow<'a, 'b> {
         if text.is_empty() {
             return Ok(());
         }
-        if let BlockKind::Heading(level) = kind
-            && self.heading.as_ref().is_none_or(|(l, _)| level < *l)
-        {
-            self.heading = Some((level, text.chars().take(300).collect()));
-        }
+        let kind = if is_contents(text) { BlockKind::Furniture } else { kind };
+        self.watch(kind, text);
         let mut rest = text;
         while !rest.is_empty() {
             let (piece, after) = rest.split_at(cut(rest, PART));
@@ -167,12 +168,25 @@ impl<'a, 'b> Flow<'a, 'b> {
         Ok(())
     }
 
+    fn watch(&mut self, kind: BlockKind, text: &str) {
+        match kind {
+            BlockKind::Heading(level)
+                if self.heading.as_ref().is_none_or(|(l, _)| level < *l) && numbered_heading(text).is_none() =>
+            {
+                self.heading = Some((level, text.chars().take(300).collect()));
+            }
+            _ => {}
+        }
+        if self.opening.len() < 2 && kind != BlockKind::Furniture {
+            self.opening.push(text.chars().take(100).collect());
+        }
+    }
+
     /// Adds a table. What is no table (one column, or one cell) becomes paragraphs; title rows above the header and the
     /// caption or unit line before it are told apart; a long one is cut, each part with the header rows.
     pub fn table(&mut self, mut grid: Grid) -> Result<(), IngestError> {
         grid.rows.retain(|row| row.iter().any(|c| !c.text.is_empty()));
-        let columns =
-            grid.rows.iter().flatten().filter(|c| !c.text.is_empty()).map(|c| c.column).collect::<std::collections::HashSet<_>>();
+        let columns = grid.rows.iter().flatten().filter(|c| !c.text.is_empty()).map(|c| c.column).collect::<HashSet<_>>();
         if columns.len() < 2 {
             if let Some(caption) = grid.caption.take() {
                 self.block(BlockKind::Paragraph, &caption)?;
@@ -185,6 +199,7 @@ impl<'a, 'b> Flow<'a, 'b> {
         if let Some(caption) = grid.caption.take() {
             self.block(BlockKind::Caption, &caption)?;
         }
+        close_columns(&mut grid.rows);
         let titles = title_rows(&grid.rows);
         for row in grid.rows.drain(..titles) {
             for cell in row.iter().filter(|c| !c.text.is_empty()) {
@@ -194,6 +209,10 @@ impl<'a, 'b> Flow<'a, 'b> {
         let header = grid.header_rows.map(|n| n.saturating_sub(titles)).filter(|n| *n > 0 && *n < grid.rows.len());
         let header = header.unwrap_or_else(|| header_rows(&grid.rows)).min(8);
         let (caption, unit) = self.captions();
+        // Sheets put the unit into the empty corner of the header.
+        let corner =
+            || grid.rows[..header.max(1)].iter().flatten().find_map(|c| unit_of(&c.text).filter(|u| u.chars().count() <= 60));
+        let unit = unit.or_else(|| corner().map(str::to_owned));
         let (head, body) = grid.rows.split_at(header);
         let head_size: usize = head.iter().map(|r| row_size(r)).sum();
         let limit = if self.paged { SHEET } else { PART };
@@ -243,18 +262,26 @@ impl<'a, 'b> Flow<'a, 'b> {
     }
 
     fn write_row(&mut self, row: &[GridCell]) -> Vec<Cell> {
-        let used = row.iter().rposition(|c| !c.text.is_empty()).map_or(0, |n| n + 1);
-        let mut cells = Vec::with_capacity(used);
-        let mut column = 0;
-        for cell in &row[..used] {
-            while column < cell.column {
+        let mut cells: Vec<Cell> = Vec::with_capacity(row.len());
+        // The column whose place in the text is reached, and the first that no cell covers yet.
+        let (mut column, mut free) = (0, 0);
+        for cell in row {
+            loop {
+                let start = self.page.text.len() as u32;
+                if column == cell.column {
+                    break;
+                }
+                if column >= free {
+                    cells.push(Cell { start, end: start, column: column as u32, column_span: 1, row_span: 1 });
+                }
                 self.page.text.push_str(" | ");
                 column += 1;
             }
             let start = self.page.text.len() as u32;
             self.page.text.push_str(&cell.text);
             let end = self.page.text.len() as u32;
-            cells.push(Cell { start, end, column: cell.column as u32, column_span: cell.column_span.max(1) as u32, row_span: 1 });
+            cells.push(Cell { start, end, column: column as u32, column_span: cell.column_span.max(1) as u32, row_span: 1 });
+            free = column + cell.column_span.max(1);
         }
         cells
     }
@@ -265,7 +292,8 @@ impl<'a, 'b> Flow<'a, 'b> {
         for block in self.page.blocks.iter_mut().rev().take(3) {
             let text = &self.page.text[block.range()];
             let prose = matches!(block.kind, BlockKind::Paragraph | BlockKind::ListItem);
-            if !(prose || block.kind == BlockKind::Caption) || text.chars().count() > 120 {
+            let heading = matches!(block.kind, BlockKind::Heading(_));
+            if !(prose || heading || block.kind == BlockKind::Caption) || text.chars().count() > 120 {
                 break;
             }
             let found = unit_of(text);
@@ -275,14 +303,16 @@ impl<'a, 'b> Flow<'a, 'b> {
             }
             // What is left of a unit line without the unit is a title too: `主要财务数据（单位：万元）`.
             let bare = found.is_some_and(|u| text.chars().count() <= u.chars().count() + 8);
-            block.kind = BlockKind::Caption;
+            if !heading {
+                block.kind = BlockKind::Caption;
+            }
             if unit.is_none() {
                 unit = found.map(str::to_owned);
             }
             if caption.is_none() && !bare {
                 caption = Some(text.to_owned());
             }
-            if caption.is_some() {
+            if caption.is_some() || heading {
                 break;
             }
         }
@@ -338,7 +368,8 @@ impl<'a, 'b> Flow<'a, 'b> {
         Ok(())
     }
 
-    /// Sends what is left. Returns the first heading of the highest level, which may serve as a title.
+    /// Sends what is left. Returns what may serve as a title: the first heading of the highest level, else a short line
+    /// that the text begins with.
     pub fn finish(mut self) -> Result<Option<String>, IngestError> {
         if !self.page.text.is_empty() {
             self.send()?;
@@ -348,12 +379,59 @@ impl<'a, 'b> Flow<'a, 'b> {
                 self.send()?;
             }
         }
-        Ok(self.heading.map(|(_, text)| text))
+        Ok(self.heading.map(|(_, text)| text).or_else(|| opening_title(&self.opening)))
+    }
+}
+
+/// `XX股份有限公司` and `2019年年度报告` on two lines are one title.
+fn opening_title(opening: &[String]) -> Option<String> {
+    let line = |n: usize| {
+        let text: &String = opening.get(n)?;
+        let long = text.chars().count() > 60;
+        let sentence = text.ends_with(['。', '.', '；', ';', ',', '，', '：', ':', '！', '!', '?', '？']);
+        let drawn = text.contains([' ', '\t']) && text.contains('|') || text.starts_with(['-', '#', '<', '{', '[']);
+        // English titles are capitalised; a line that is not is the beginning of a text.
+        let words = || text.split_whitespace().filter(|w| w.chars().count() > 3);
+        let title = words().filter(|w| w.starts_with(|c: char| !c.is_lowercase())).count() * 2 > words().count()
+            || text.contains(is_wide);
+        (!long && !sentence && !drawn && title && text.chars().count() >= 4 && numbered_heading(text).is_none()).then_some(text)
+    };
+    let first = line(0)?;
+    let names_report = |t: &str| ["报告", "白皮书", "说明书", "报告书", "Report", "REPORT"].iter().any(|w| t.contains(w));
+    match line(1) {
+        Some(second) if names_report(second) && !names_report(first) => Some(format!("{first} {second}")),
+        _ => Some(first.clone()),
+    }
+}
+
+/// An entry of a table of contents: dots that lead to a page number.
+fn is_contents(text: &str) -> bool {
+    let leaders = text.contains("......") || text.contains("………") || text.contains(". . . . .") || text.contains("······");
+    leaders && (text.ends_with(|c: char| c.is_ascii_digit()) || text.matches("......").count() > 2)
+}
+
+/// Takes empty columns out. A cell over several columns moves to the first of them that holds something of its own, so
+/// that `2023` over `$` and `412.6` stands over the number.
+fn close_columns(rows: &mut [Vec<GridCell>]) {
+    rows.iter_mut().for_each(|row| row.retain(|c| !c.text.is_empty()));
+    let cells = || rows.iter().flatten();
+    let mut used: BTreeSet<usize> = cells().filter(|c| c.column_span <= 1).map(|c| c.column).collect();
+    for cell in cells().filter(|c| c.column_span > 1) {
+        if used.range(cell.column..cell.column + cell.column_span).next().is_none() {
+            used.insert(cell.column);
+        }
+    }
+    let used: Vec<usize> = used.into_iter().collect();
+    for cell in rows.iter_mut().flatten() {
+        let first = used.partition_point(|c| *c < cell.column);
+        let end = used.partition_point(|c| *c < cell.column + cell.column_span.max(1));
+        cell.column = first;
+        cell.column_span = (end - first).max(1);
     }
 }
 
 fn row_size(row: &[GridCell]) -> usize {
-    row.iter().map(|c| c.text.len() + 3 * c.column_span.max(1)).sum::<usize>() + 1
+    row.iter().map(|c| c.text.len()).sum::<usize>() + 3 * row.last().map_or(0, |c| c.column) + 1
 }
 
 /// One line, blanks folded; between two Han characters a line break is nothing.
@@ -430,11 +508,19 @@ pub(crate) fn header_count(rows: &[Vec<(usize, &str)>], total: usize) -> usize {
     let has_amount = |row: &[(usize, &str)]| row.iter().any(|(_, t)| is_amount(t));
     // A label alone opens a group of rows; it names no columns.
     let is_label = |row: &[(usize, &str)]| row.len() == 1 && row[0].0 == 0;
-    let plain = rows.iter().enumerate().take_while(|(n, r)| !has_amount(r) && (*n == 0 || !is_label(r))).count();
+    let corner = |row: &[(usize, &str)]| row.first().filter(|(column, _)| *column == 0).map(|(_, text)| (*text).to_owned());
+    // A second header row leaves the column of the labels empty, repeats what spans both, or names periods.
+    let goes_on = |n: usize| {
+        corner(&rows[n]).is_none()
+            || corner(&rows[n]) == corner(&rows[n - 1])
+            || rows[n].iter().skip(1).all(|(_, t)| is_period(t))
+    };
+    let plain = rows.iter().enumerate().take_while(|(n, r)| !has_amount(r) && (*n == 0 || (!is_label(r) && goes_on(*n)))).count();
     if plain == 0 {
         return 0;
     }
-    if plain < rows.len() && (has_amount(&rows[plain]) || is_label(&rows[plain])) && plain <= 4 {
+    // Amounts somewhere below: what stands above them are headers.
+    if plain <= 4 && rows[plain..].iter().any(|r| has_amount(r)) {
         return plain;
     }
     let full = rows[0].len() >= 2 && rows[0].iter().all(|(_, t)| t.chars().count() <= 60 && !t.ends_with(['。', '.', '；']));
@@ -475,6 +561,17 @@ pub(crate) fn is_amount(text: &str) -> bool {
     let whole = !bare.is_empty() && digits > 0 && bare.chars().all(|c| c.is_ascii_digit() || c == '.');
     let year = bare.len() == 4 && (bare.starts_with("19") || bare.starts_with("20")) && !text.contains([',', '.', '$', '%']);
     whole && !year
+}
+
+/// A year, quarter, half or date, as headers name columns.
+fn is_period(text: &str) -> bool {
+    let text = text.trim();
+    let numbers = text.chars().any(|c| c.is_ascii_digit());
+    let short = text.chars().count() <= 24;
+    let words = ["年", "月", "季", "期", "Q1", "Q2", "Q3", "Q4", "FY", "H1", "H2", "ended", "Ended", "20", "19"]
+        .iter()
+        .any(|w| text.contains(w));
+    numbers && short && words && !is_amount(text)
 }
 
 /// The unit in a caption or unit line, as printed: `单位：万元`, `(in millions)`.
@@ -576,8 +673,8 @@ pub(crate) fn is_caption(text: &str) -> bool {
     false
 }
 
-/// The level that the numbering of a short line standing alone gives it: `第三章 …` 1, `第二节` and `一、` 2, `（一）` 3,
-/// `1.2` 3; `None` if it is no heading.
+/// The level that the numbering of a short line standing alone gives it: `第三章 …` 1, `第二节` 2, `一、` 3, `（一）` and
+/// `1.2` 4; `None` if it is no heading.
 pub(crate) fn numbered_heading(text: &str) -> Option<u8> {
     let text = text.trim();
     let length = text.chars().count();
@@ -601,12 +698,12 @@ pub(crate) fn numbered_heading(text: &str) -> Option<u8> {
     }
     let han = text.chars().take_while(|c| NUMERALS.contains(*c)).map(char::len_utf8).sum::<usize>();
     if han > 0 && text[han..].starts_with(['、', '．']) && length <= 40 {
-        return Some(2);
+        return Some(3);
     }
     for (open, close) in [('（', '）'), ('(', ')')] {
         if let Some(rest) = text.strip_prefix(open) {
             let n = rest.chars().take_while(|c| NUMERALS.contains(*c)).map(char::len_utf8).sum::<usize>();
-            return (n > 0 && rest[n..].starts_with(close) && rest.len() > n + close.len_utf8() && length <= 40).then_some(3);
+            return (n > 0 && rest[n..].starts_with(close) && rest.len() > n + close.len_utf8() && length <= 40).then_some(4);
         }
     }
     dotted_heading(text)
@@ -632,5 +729,5 @@ fn dotted_heading(text: &str) -> Option<u8> {
     let named = title.chars().next().is_some_and(|c| c.is_uppercase() || is_wide(c)) && title.chars().count() >= 2;
     let unit = ["亿", "万", "元", "倍", "个", "年", "月", "%"].iter().any(|u| title.starts_with(u));
     (parts.len() >= 2 && parts.len() <= 4 && small && gap && named && !unit && !text.ends_with('.'))
-        .then(|| (parts.len() as u8 + 1).min(6))
+        .then(|| (parts.len() as u8 + 2).min(6))
 }

@@ -14,7 +14,7 @@ use office_oxide::{
 
 use super::{
     About, Format, Sink,
-    flow::{Flow, Grid, Placer, clean, join_lines, numbered_heading},
+    flow::{Flow, Grid, GridCell, Placer, clean, is_amount, join_lines, numbered_heading},
 };
 use crate::{IngestError, sniff::extension};
 
@@ -183,6 +183,8 @@ fn sheets(ir: &DocumentIR, sink: &mut Sink, about: &mut About) -> Result<Option<
         flow.end()?;
     }
     flow.finish()?;
+    // The library takes the first sheet's name for a title.
+    about.title.take_if(|t| ir.sections.iter().any(|s| s.title.as_deref().map(clean).as_ref() == Some(t)));
     Ok(None)
 }
 
@@ -295,9 +297,16 @@ impl Writer<'_, '_, '_> {
                 block.push(row);
             }
         }
-        let blocks: Vec<_> = blocks.into_iter().filter(|b| !b.is_empty()).collect();
-        for rows in blocks {
-            self.flow.table(Grid { caption: None, header_rows: None, rows })?;
+        let mut rows: Vec<_> = Vec::new();
+        for block in blocks {
+            // A header that an empty row sets off from its numbers belongs to them.
+            rows.extend(block);
+            if !is_header_alone(&rows) {
+                self.flow.table(Grid { rows: std::mem::take(&mut rows), ..Grid::default() })?;
+            }
+        }
+        if !rows.is_empty() {
+            self.flow.table(Grid { rows, ..Grid::default() })?;
         }
         Ok(())
     }
@@ -305,6 +314,13 @@ impl Writer<'_, '_, '_> {
     fn notes(&mut self) -> Result<(), IngestError> {
         std::mem::take(&mut self.notes).iter().try_for_each(|n| self.flow.block(BlockKind::Footnote, n))
     }
+}
+
+/// A few rows without amounts, over several columns.
+fn is_header_alone(rows: &[Vec<GridCell>]) -> bool {
+    let filled = |row: &Vec<GridCell>| row.iter().filter(|c| !c.text.is_empty()).count();
+    rows.is_empty()
+        || (rows.len() <= 3 && rows.iter().any(|r| filled(r) >= 2) && !rows.iter().flatten().any(|c| is_amount(&c.text)))
 }
 
 fn grid(table: &Table) -> Result<Grid, IngestError> {

@@ -20,22 +20,12 @@ pub(super) fn plain(bytes: &[u8], sink: &mut Sink) -> Result<About, IngestError>
     }
     let mut flow = Flow::unpaged(sink);
     paragraphs(&mut flow, &text)?;
-    let heading = flow.finish()?;
-    let title = heading.or_else(|| first_line(&text));
+    let title = flow.finish()?;
     Ok(About { title, warnings: warnings(decoded.replaced, decoded.encoding), ..About::default() })
 }
 
 pub(super) fn warnings(replaced: usize, encoding: &str) -> Vec<String> {
     if replaced == 0 { Vec::new() } else { vec![format!("{replaced} characters could not be read as {encoding}")] }
-}
-
-/// A first line that stands alone and is short reads as a title.
-fn first_line(text: &str) -> Option<String> {
-    let mut lines = text.trim_start().lines();
-    let first = lines.next()?.trim();
-    let alone = lines.next().is_some_and(|l| l.trim().is_empty());
-    let short = first.chars().count() <= 80 && !first.ends_with(['。', '.', '；', ',', '，', '|']);
-    (alone && short && !first.contains(" | ")).then(|| first.to_owned())
 }
 
 /// Writes prose: tables drawn with `|` or tabs, headings by their numbers, list items, paragraphs.
@@ -70,8 +60,8 @@ fn split_paragraphs(text: &str) -> impl Iterator<Item = Vec<&str>> {
 }
 
 fn prose(flow: &mut Flow, lines: &[&str]) -> Result<(), IngestError> {
-    if lines.len() == 1 {
-        return line(flow, lines[0]);
+    if lines.len() < 2 {
+        return lines.iter().try_for_each(|l| line(flow, l));
     }
     if is_wrapped(lines) {
         // Lines that begin with a list marker or a numbered heading stay lines.
