@@ -155,9 +155,9 @@ pub enum Metric {
     Ranking(Unit, Measure, usize),
     /// `answer.facts`: share of a case's facts that the answer states; 0 for a refusal or a forbidden statement.
     Facts,
-    /// `answer.correct`: share of answerable questions that were answered correctly.
+    /// `answer.correct`: share of the answerable questions that a rule can judge which were answered correctly.
     Correct,
-    /// `answer.wrong`: share of answerable questions that were answered, but not correctly.
+    /// `answer.wrong`: share of the same questions which were answered, but not correctly.
     Wrong,
     /// `refusal.recall`: share of unanswerable questions that were refused.
     RefusalRecall,

@@ -41,6 +41,8 @@ pub struct Outcome {
     /// Why it could not be measured.
     pub error: Option<String>,
     #[serde(skip)]
+    can_be_judged: bool,
+    #[serde(skip)]
     cluster: String,
     #[serde(skip)]
     pub(crate) problems: Vec<String>,
@@ -95,6 +97,7 @@ impl Outcome {
             answer: None,
             note: String::new(),
             error: None,
+            can_be_judged: probe.expected.can_be_judged(),
             // A question about no document of ours is its own cluster.
             cluster: probe.documents.first().unwrap_or(&probe.id).clone(),
             problems: Vec::new(),
@@ -132,7 +135,8 @@ impl Outcome {
         }
         let judgement = self.judgement?;
         let refused = self.refused?;
-        let judged = self.answerable && judgement != Judgement::Unjudged;
+        // All answerable questions of a kind that can be judged, refused ones too: leaving out only some answers would flatter or slander.
+        let judged = self.answerable && self.can_be_judged;
         match metric {
             Metric::Facts => self.facts,
             Metric::Correct => judged.then(|| share(judgement == Judgement::Correct)),

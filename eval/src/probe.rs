@@ -9,7 +9,7 @@ use index::{
 use rag::ask::{Answer, AnswerMode, Ask, Verdict};
 
 use crate::{
-    EvalError, Target,
+    EvalError, NotIngested, Target,
     matching::{quotes, states, states_outright, without_markers, yes_or_no},
     metric::Judged,
     outcome::{Citations, Judgement, Outcome},
@@ -65,7 +65,7 @@ pub(crate) struct Expected {
     pub(crate) or_refused: bool,
     /// The answer is this yes or no.
     pub(crate) boolean: Option<bool>,
-    /// The reference is a text of its own: only its presence can be judged by rule, not its absence.
+    /// The reference is a text of its own: an answer that says something else may be right all the same.
     pub(crate) essay: bool,
 }
 
@@ -76,6 +76,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) top_k: usize,
     pub(crate) ask: bool,
     pub(crate) answer_mode: AnswerMode,
+    /// Documents that are not there to be found.
+    pub(crate) failed: Vec<NotIngested>,
 }
 
 /// What was measured of a setting.
@@ -95,6 +97,7 @@ impl Plan<'_> {
             if let Err(error) = self.put(probe, i < TIMED, &mut outcome, &mut measured).await {
                 outcome.error = Some(error.to_string());
             }
+            outcome.problems.extend(self.not_ingested(probe));
             outcome.explain(self.top_k);
             measured.outcomes.push(outcome);
             done(i + 1);
@@ -135,6 +138,11 @@ impl Plan<'_> {
             outcome.answer = Some(answer.text);
         }
         Ok(())
+    }
+
+    fn not_ingested(&self, probe: &Probe) -> Option<String> {
+        let of = |failed: &&NotIngested| probe.documents.iter().any(|d| is_path_of(&failed.name, d));
+        self.failed.iter().find(of).map(|f| format!("its document was not ingested ({})", f.code))
     }
 
     async fn misread(&self, probe: &Probe, hits: &[Hit]) -> Result<Vec<String>, EvalError> {
@@ -197,14 +205,21 @@ impl Probe {
 
 /// Whether a document goes by that name: its external id, its name or the file part of it, or its id.
 pub(crate) fn is_called(document: &Source, name: &str) -> bool {
-    document.external_id.as_deref() == Some(name)
-        || document.name == name
-        || document.name.rsplit('/').next() == Some(name)
-        || document.external_id.as_deref().and_then(|id| id.rsplit('/').next()) == Some(name)
+    document.external_id.as_deref().is_some_and(|id| is_path_of(id, name))
+        || is_path_of(&document.name, name)
         || document.id.to_string() == name
 }
 
+fn is_path_of(path: &str, name: &str) -> bool {
+    path == name || path.rsplit('/').next() == Some(name)
+}
+
 impl Expected {
+    /// Whether a rule can tell a right answer from a wrong one.
+    pub(crate) fn can_be_judged(&self) -> bool {
+        self.boolean.is_some() || !self.essay && !self.facts.is_empty()
+    }
+
     fn judge(&self, answer: &Answer) -> (Judgement, Option<f64>, Vec<String>) {
         let refused = answer.verdict == Verdict::Refused;
         if !self.answerable {
@@ -234,7 +249,7 @@ impl Expected {
         let said = self.facts.len() - missing.len();
         let judgement = match (missing.len(), said) {
             (0, 1..) => Judgement::Correct,
-            (_, 0) if self.essay || self.facts.is_empty() => Judgement::Unjudged,
+            (_, 0) if !self.can_be_judged() => Judgement::Unjudged,
             (_, 1..) if answer.verdict == Verdict::Partial => Judgement::Partial,
             _ => Judgement::Wrong,
         };

@@ -64,6 +64,17 @@ pub enum Verdict {
     Inconclusive,
 }
 
+impl Verdict {
+    /// The exit code of the contract for it.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::Failed => 1,
+            Self::Inconclusive => 3,
+        }
+    }
+}
+
 /// The numbers of one setting.
 #[derive(Debug, Clone, Serialize)]
 pub struct Setting {
@@ -75,7 +86,7 @@ pub struct Setting {
     pub unanswerable: usize,
     /// Of them, those that could not be measured.
     pub unmeasured: usize,
-    /// Answers that no rule can judge; they count neither as correct nor as wrong.
+    /// Answers that no rule could judge; they count neither as correct nor as wrong.
     pub unjudged: usize,
     /// The metrics that apply.
     pub metrics: Vec<Line>,

@@ -117,7 +117,8 @@ impl Set {
         let mut report = Report::begin("set", &self.name, self.corpus.hash.clone(), options);
         progress(Progress::Ingesting);
         report.ingested = target.ingest(&self.corpus.path).await?;
-        let plan = Plan { target, mode: options.mode, top_k: 10, ask: options.ask, answer_mode: options.answer_mode };
+        let failed = report.ingested.failed.clone();
+        let plan = Plan { target, mode: options.mode, top_k: 10, ask: options.ask, answer_mode: options.answer_mode, failed };
         for (setting, probes) in self.settings(options.limit) {
             let total = probes.len();
             let on = |done| progress(Progress::Questions { setting: setting.clone(), done, total });
@@ -332,6 +333,28 @@ mod tests {
         assert_eq!(report.verdict, Verdict::Inconclusive);
         assert_eq!(report.metric("document.hit@1").unwrap().n, 3);
         assert_eq!(report.outcomes[4].note, "not measured: no store");
+    }
+
+    #[tokio::test]
+    async fn answers_that_no_rule_can_judge_count_neither_way() {
+        let essay = format!(
+            r#"{{"id":"e","question":"甲公司员工人数","answers":["{}"],"gold_doc_ids":["甲公司"],"answerable":true,"lang":"zh"}}"#,
+            "论述".repeat(50)
+        );
+        let yes = r#"{"id":"b","question":"Acme total revenue","answers":["True"],"gold_doc_ids":["acme"],"answerable":true,"lang":"zh","category":"boolean"}"#;
+        let report = run(&dir(CORPUS, &format!("{essay}\n{yes}\n")), Options { ask: true, ..Options::default() }).await;
+        assert_eq!(report.settings[0].unjudged, 2);
+        // The yes-or-no question can be judged; the answer just said neither.
+        let value = |name: &str| report.metric(name).map(|e| (e.mean, e.n));
+        assert_eq!((value("answer.correct"), value("answer.wrong")), (Some((0.0, 1)), Some((0.0, 1))));
+    }
+
+    #[tokio::test]
+    async fn a_question_about_a_document_that_failed_says_so() {
+        let question =
+            r#"{"id":"q","question":"Acme total revenue","answers":["1"],"gold_doc_ids":["bad"],"answerable":true,"lang":"en"}"#;
+        let report = run(&dir(CORPUS, question), Options::default()).await;
+        assert_eq!(report.outcomes[0].note, "document not found; its document was not ingested (unreadable)");
     }
 
     #[test]

@@ -164,7 +164,8 @@ impl Suite {
         let mut report = Report::begin("suite", &self.name, self.corpus.hash.clone(), options);
         progress(Progress::Ingesting);
         report.ingested = target.ingest(&self.corpus.path).await?;
-        let plan = Plan { target, mode: options.mode, top_k: self.top_k, ask: true, answer_mode: options.answer_mode };
+        let failed = report.ingested.failed.clone();
+        let plan = Plan { target, mode: options.mode, top_k: self.top_k, ask: true, answer_mode: options.answer_mode, failed };
         let probes: Vec<Probe> = self.cases.iter().map(Case::probe).collect();
         let total = probes.len();
         let measured =
