@@ -172,7 +172,7 @@ impl<'a> Reader<'a> {
         let margins = &self.margins;
         let foot = self.foot.take();
         let laid_out = guarded(|| {
-            let mut parts = layout::drafts(sheet, margins, body);
+            let mut parts = layout::drafts(number, sheet, margins, body);
             let foot = carry_over(&mut parts, foot);
             let title = if number <= 2 { title_of(&parts) } else { None };
             let mut writer = layout::Writer::new(blank);
@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
         let said = |bytes: &Option<Box<[u8]>>| {
             bytes.as_deref().map(decode).map(|s| s.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|s| !s.is_empty())
         };
-        let title = self.title.take().or_else(|| said(&meta.title).filter(|t| is_title(t)));
+        let title = better_title(self.title.take(), said(&meta.title).filter(|t| is_title(t)));
         let author = said(&meta.author)
             .filter(|a| a.chars().count() <= 200 && a.chars().any(char::is_alphabetic) && !a.to_lowercase().contains("untitled"));
         let created = meta
@@ -389,6 +389,32 @@ fn is_title(text: &str) -> bool {
     count >= 2 && count <= 300 && letters * 2 >= count.min(40) && !file && !default && !suffix && !path
 }
 
+/// The title shown on the first page, unless it only names the kind of report and the metadata say whose it is.
+fn better_title(shown: Option<String>, said: Option<String>) -> Option<String> {
+    const KIND: [&str; 12] = [
+        "annual",
+        "report",
+        "interim",
+        "quarterly",
+        "half",
+        "year",
+        "and",
+        "accounts",
+        "financial",
+        "statements",
+        "the",
+        "results",
+    ];
+    let bare = |t: &str| {
+        let words = t.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty() && !w.chars().all(|c| c.is_ascii_digit()));
+        words.filter(|w| !KIND.contains(&w.to_lowercase().as_str())).count() == 0
+    };
+    match (shown, said) {
+        (Some(shown), Some(said)) if bare(&shown) && !bare(&said) => Some(said),
+        (shown, said) => shown.or(said),
+    }
+}
+
 /// The title shown on a page: its largest text; for a filing with an authority, the company and the form.
 fn title_of(parts: &[(glyphs::Turn, Vec<layout::Draft>)]) -> Option<String> {
     let blocks: Vec<(f32, String)> = parts
@@ -408,12 +434,31 @@ fn title_of(parts: &[(glyphs::Turn, Vec<layout::Draft>)]) -> Option<String> {
     let mut title = blocks[first].1.clone();
     for (size, text) in blocks[first + 1..].iter().take(3) {
         let long = title.chars().count() + text.chars().count() > 100;
-        if *size < 0.72 * largest || long || !candidates(text) || largest < 12.0 || text.ends_with(['。', '.', ':', '：']) {
+        if *size < 0.72 * largest
+            || long
+            || !candidates(text)
+            || layout::is_numbered(text)
+            || largest < 12.0
+            || text.ends_with(['。', '.', ':', '：'])
+        {
             break;
         }
         if !title.contains(text.as_str()) {
             layout::join(&mut title, text);
         }
+    }
+    // The company and the kind of report belong to a title, if they stand on the page in smaller letters.
+    let nearby = |words: &[&str]| {
+        let says = |t: &str| words.iter().any(|w| t.to_lowercase().contains(w));
+        let fits = |size: f32, t: &str| {
+            size >= 0.5 * largest && t.chars().count() <= 50 && says(t) && !t.contains(['。', '：', ':', '，'])
+        };
+        (!says(&title)).then(|| blocks.iter().find(|(size, t)| fits(*size, t)).map(|(_, t)| t.clone())).flatten()
+    };
+    let company = nearby(&["股份有限公司", "有限公司", "有限责任公司", "集团"]);
+    let kind = nearby(&["招股", "报告", "说明书", "意向书", "公告", "白皮书", "report", "prospectus", "outlook"]);
+    if largest >= 12.0 && title.chars().any(layout::is_han) {
+        title = [company, Some(title), kind].into_iter().flatten().collect::<Vec<_>>().join(" ");
     }
     Some(title)
 }
@@ -426,15 +471,39 @@ fn filing_title(blocks: &[(f32, String)]) -> Option<String> {
     })?;
     let own =
         blocks[named].1.to_lowercase().find("(exact name").map(|at| blocks[named].1.get(..at).unwrap_or("").trim().to_owned());
-    let company = own.filter(|t| t.len() > 2).or_else(|| {
-        let above = blocks[..named].iter().rev().take(3).map(|(_, t)| t.trim());
-        above.map(str::to_owned).find(|t| {
-            t.len() > 2
-                && t.len() < 120
-                && t.chars().filter(|c| c.is_alphabetic()).count() > 2
-                && !t.to_lowercase().contains("commission")
-        })
-    })?;
+    let elsewhere = ["address", "file number", "transition period", "telephone", "commission"];
+    let names: Vec<&str> = blocks[..named]
+        .iter()
+        .rev()
+        .take(7)
+        .map(|(_, text)| text.trim())
+        .filter(|t| (3..120).contains(&t.len()) && t.chars().filter(|c| c.is_alphabetic()).count() > 2 && !t.starts_with('('))
+        .filter(|t| !elsewhere.iter().any(|w| t.to_lowercase().contains(w)))
+        .collect();
+    let suffixes = [
+        "inc",
+        "corp",
+        "corporation",
+        "company",
+        "co",
+        "ltd",
+        "limited",
+        "plc",
+        "llc",
+        "lp",
+        "trust",
+        "group",
+        "holdings",
+        "nv",
+        "sa",
+        "ag",
+    ];
+    let is_company = |t: &&&str| {
+        let last = t.trim_end_matches(['.', ',', ')']).rsplit([' ', '(']).next().unwrap_or("").replace('.', "").to_lowercase();
+        suffixes.contains(&last.as_str())
+    };
+    let above = || names.iter().find(is_company).or(names.first()).map(|t| (*t).to_owned());
+    let company = own.filter(|t| t.len() > 2).or_else(above)?;
     let all: String = blocks.iter().map(|(_, t)| t.as_str()).collect::<Vec<_>>().join(" ");
     let lower = all.to_ascii_lowercase();
     let form = lower.find("form ").and_then(|at| {

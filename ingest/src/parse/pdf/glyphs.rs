@@ -172,6 +172,14 @@ impl Pen<'_> {
         for (pieces, composer) in self.sheet.pieces.iter_mut().zip(self.runs) {
             *pieces = composer.finish();
         }
+        if self.sheet.tally.is_western_noise()
+            && let Some(pieces) = self.sheet.pieces[0].iter().map(as_gbk).collect::<Option<Vec<_>>>()
+        {
+            self.sheet.pieces[0] = pieces;
+            let mut tally = Tally::default();
+            self.sheet.pieces[0].iter().flat_map(|p| &p.chars).for_each(|c| tally.mapped(c.ch));
+            self.sheet.tally = tally;
+        }
         self.sheet.picture = self.sheet.picture.min(1.0);
         self.sheet
     }
@@ -392,16 +400,57 @@ fn printable(found: &BfString, text: &mut [char; 8]) -> usize {
         match c {
             '\u{AD}' => put('-'),
             '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}' | '\u{202A}'..='\u{202E}' => put('\0'),
+            // Unicode folds it to the traditional form, fonts draw the simplified one with it.
+            '\u{2F3E}' => put('户'),
             '\u{FB00}'..='\u{FB06}' | '\u{2F00}'..='\u{2FD5}' => {
                 use unicode_normalization::UnicodeNormalization;
                 std::iter::once(c).nfkc().for_each(&mut put);
             }
+            '\u{2E80}'..='\u{2EF3}' => put(radical(c)),
             c if c.is_whitespace() => put(' '),
             c if c.is_control() => put('\0'),
             c => put(c),
         }
     }
     length
+}
+
+/// The character that a radical looks like, which Unicode does not say for these.
+fn radical(c: char) -> char {
+    const LOOKS: [(char, char); 31] = [
+        ('⺟', '母'),
+        ('⺠', '民'),
+        ('⺮', '竹'),
+        ('⺁', '厂'),
+        ('⻁', '虎'),
+        ('⻄', '西'),
+        ('⻅', '见'),
+        ('⻆', '角'),
+        ('⻉', '贝'),
+        ('⻋', '车'),
+        ('⻓', '长'),
+        ('⻔', '门'),
+        ('⻘', '青'),
+        ('⻙', '韦'),
+        ('⻚', '页'),
+        ('⻛', '风'),
+        ('⻜', '飞'),
+        ('⻝', '食'),
+        ('⻢', '马'),
+        ('⻣', '骨'),
+        ('⻤', '鬼'),
+        ('⻥', '鱼'),
+        ('⻦', '鸟'),
+        ('⻧', '卤'),
+        ('⻨', '麦'),
+        ('⻩', '黄'),
+        ('⻬', '齐'),
+        ('⻮', '齿'),
+        ('⻰', '龙'),
+        ('⻳', '龟'),
+        ('⻑', '長'),
+    ];
+    LOOKS.iter().find(|(radical, _)| *radical == c).map_or(c, |(_, looks)| *looks)
 }
 
 /// The bullets of the symbol fonts are private characters; other private characters mean nothing to a reader.
@@ -412,6 +461,30 @@ fn bullet(ch: char) -> char {
     }
 }
 
+/// A piece whose bytes were taken for Western letters, read as GBK; `None` if they are not GBK.
+fn as_gbk(piece: &Piece) -> Option<Piece> {
+    let mut chars: Vec<Char> = Vec::new();
+    let mut shown = piece.chars.iter().filter(|c| c.ch != ' ');
+    while let Some(first) = shown.next() {
+        let byte = |c: &Char| encoding_rs::WINDOWS_1252.encode(c.ch.encode_utf8(&mut [0; 4])).0.first().copied().unwrap_or(0);
+        let lead = byte(first);
+        if first.ch.is_ascii() {
+            chars.push(*first);
+            continue;
+        }
+        let second = shown.next()?;
+        let bytes = [lead, byte(second)];
+        let text = encoding_rs::GBK.decode_without_bom_handling_and_without_replacement(&bytes)?;
+        let mut decoded = text.chars();
+        let ch = decoded.next()?;
+        if decoded.next().is_some() {
+            return None;
+        }
+        chars.push(Char { ch, x0: first.x0, x1: second.x1 });
+    }
+    Some(Piece { chars, ..piece.clone() })
+}
+
 /// Puts characters together to pieces in the order they are drawn.
 #[derive(Default)]
 struct Composer {
@@ -420,6 +493,10 @@ struct Composer {
     bold: usize,
     /// A blank was drawn after the last character.
     blank: bool,
+    /// The narrowest gap of the open piece where a blank was drawn.
+    drawn: Option<f32>,
+    /// Where a blank was put for a gap alone, and how wide it is.
+    gaps: Vec<(usize, f32)>,
     /// The last characters, to drop those drawn twice for a bold look.
     recent: Vec<(Char, f32)>,
 }
@@ -442,6 +519,11 @@ impl Composer {
             let gap = c.x0 - last.x1;
             if gap > -0.6 * size && gap < 0.85 * size && c.x0 > last.x0 - 0.3 * size {
                 if needs_blank(last.ch, c.ch, gap, size, blank) {
+                    if blank {
+                        self.drawn = Some(self.drawn.map_or(gap, |least| least.min(gap)));
+                    } else {
+                        self.gaps.push((piece.chars.len(), gap));
+                    }
                     piece.chars.push(Char { ch: ' ', x0: last.x1, x1: last.x1.max(c.x0) });
                 }
                 piece.chars.push(c);
@@ -467,7 +549,12 @@ impl Composer {
     }
 
     fn close(&mut self) {
+        let (drawn, gaps) = (std::mem::take(&mut self.drawn), std::mem::take(&mut self.gaps));
         if let Some(mut piece) = self.open.take() {
+            // Where drawn blanks are far wider, small gaps are loose type.
+            for (at, _) in gaps.into_iter().rev().filter(|(_, gap)| drawn.is_some_and(|least| least > 2.2 * gap)) {
+                piece.chars.remove(at);
+            }
             piece.bold = 2 * self.bold > piece.chars.len();
             self.done.push(piece);
         }

@@ -198,6 +198,9 @@ impl Margins {
             let y = if is_page_number(&mask) { 0.0 } else { line.y };
             self.seen.entry(mask).or_default().push((page, y));
         }
+        for line in side_lines(sheet) {
+            self.seen.entry(masked(&line.text())).or_default().push((page, line.y));
+        }
     }
 
     /// Halves what was seen, so that a later part of the document weighs more than an earlier one.
@@ -212,8 +215,16 @@ impl Margins {
 
     /// Whether a line repeats at its place on at least three pages and two fifths of them. Page numbers may move: some
     /// programs put them right under the text.
-    fn repeats(&self, mask: &str, y: f32) -> bool {
+    ///
+    /// A line of one piece at the very top that stands on three pages in a row is the running head of a chapter.
+    fn repeats(&self, page: u32, mask: &str, y: f32, head: bool) -> bool {
         let y = if is_page_number(mask) { 0.0 } else { y };
+        let here = |page: u32| {
+            self.seen.get(mask).is_some_and(|places| places.iter().any(|(p, at)| *p == page && (at - y).abs() <= 3.0))
+        };
+        if head && (page.saturating_sub(2)..=page).any(|first| (first..first + 3).all(here)) {
+            return true;
+        }
         let near = self.seen.get(mask).map_or(0, |places| places.iter().filter(|(_, at)| (at - y).abs() <= 3.0).count());
         near >= 3 && near as f32 >= 0.4 * self.pages as f32
     }
@@ -228,6 +239,11 @@ fn outer_lines(sheet: &Sheet) -> Vec<Line> {
     let (top, bottom): (Vec<Line>, Vec<Line>) = lines.into_iter().partition(|l| l.y < high);
     let skip = bottom.len().saturating_sub(4);
     top.into_iter().take(4).chain(bottom.into_iter().skip(skip)).collect()
+}
+
+/// Lines that run along the other directions, if they are few: text beside the page's text.
+fn side_lines(sheet: &Sheet) -> Vec<Line> {
+    sheet.pieces[1..].iter().filter(|pieces| pieces.len() <= 12).flat_map(|pieces| lines(pieces.clone())).collect()
 }
 
 /// A line with digits masked, so that page numbers compare equal.
@@ -259,7 +275,7 @@ fn is_page_number(mask: &str) -> bool {
 }
 
 /// The blocks of a page, in reading order; `body` is the usual font size of the document.
-pub fn drafts(sheet: Sheet, margins: &Margins, body: f32) -> Vec<(Turn, Vec<Draft>)> {
+pub fn drafts(page: u32, sheet: Sheet, margins: &Margins, body: f32) -> Vec<(Turn, Vec<Draft>)> {
     let (width, height) = (sheet.width, sheet.height);
     let mut furniture = (Vec::new(), Vec::new());
     let mut keep = Vec::new();
@@ -269,7 +285,9 @@ pub fn drafts(sheet: Sheet, margins: &Margins, body: f32) -> Vec<(Turn, Vec<Draf
         .iter()
         .filter(|line| {
             let mask = masked(&line.text());
-            margins.repeats(&mask, line.y) || (is_page_number(&mask) && line.y >= bottom_most - 0.5 && line.y > 0.9 * height)
+            let head = line.pieces.len() == 1 && line.y < 0.1 * height;
+            margins.repeats(page, &mask, line.y, head)
+                || (is_page_number(&mask) && line.y >= bottom_most - 0.5 && line.y > 0.9 * height)
         })
         .collect();
     let mut turns: [Vec<Piece>; 4] = sheet.pieces;
@@ -281,6 +299,14 @@ pub fn drafts(sheet: Sheet, margins: &Margins, body: f32) -> Vec<(Turn, Vec<Draf
         }
     }
     turns[0] = keep;
+    let mut sides = Vec::new();
+    for (t, pieces) in turns.iter_mut().enumerate().skip(1).filter(|(_, pieces)| !pieces.is_empty() && pieces.len() <= 12) {
+        let (out, stay): (Vec<Line>, Vec<Line>) = lines(std::mem::take(pieces))
+            .into_iter()
+            .partition(|line| margins.repeats(page, &masked(&line.text()), line.y, false));
+        *pieces = stay.into_iter().flat_map(|line| line.pieces).collect();
+        sides.push((Turn(t as u8), furniture_blocks(out.into_iter().flat_map(|line| line.pieces).collect())));
+    }
 
     let mut order: Vec<usize> = (0..4).filter(|t| !turns[*t].is_empty()).collect();
     order.sort_by_key(|t| std::cmp::Reverse(turns[*t].iter().map(|p| p.chars.len()).sum::<usize>()));
@@ -290,6 +316,7 @@ pub fn drafts(sheet: Sheet, margins: &Margins, body: f32) -> Vec<(Turn, Vec<Draf
         let rules: Vec<Rule> = sheet.rules.iter().map(|r| turn.rule(r, width, height)).collect();
         parts.push((turn, blocks(std::mem::take(&mut turns[t]), &rules, body)));
     }
+    parts.extend(sides);
     parts.push((Turn(0), furniture_blocks(furniture.1)));
     parts
 }
@@ -583,6 +610,11 @@ struct Numbering {
     sure: bool,
 }
 
+/// Whether a text carries the numbering of a heading.
+pub fn is_numbered(text: &str) -> bool {
+    numbering(text).is_some_and(|n| n.sure)
+}
+
 fn numbering(text: &str) -> Option<Numbering> {
     let text = text.trim_start();
     let mut chars = text.chars();
@@ -633,7 +665,8 @@ fn numbering(text: &str) -> Option<Numbering> {
         let follows = rest.starts_with(' ') && rest.trim_start().starts_with(|c: char| c.is_alphabetic())
             || rest.starts_with(|c: char| is_wide(c) && c.is_alphabetic());
         if parts.len() >= 2 && short && follows && parts.len() <= 5 && parts[0] != "0" {
-            return found((parts.len() as u8).min(4), false);
+            let apart = rest.starts_with(' ') && rest.trim_start().starts_with(is_han) && text.chars().count() <= 25;
+            return found((parts.len() as u8).min(4), apart && !text.contains(['，', '。', '；']));
         }
         if parts.len() == 1 && head.len() <= 2 && (rest.starts_with('、') || rest.starts_with('．'))
             || parts.len() == 1 && head.ends_with('.') && head.len() <= 3

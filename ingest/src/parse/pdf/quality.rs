@@ -13,6 +13,7 @@ pub struct Tally {
     /// Characters without one that stand alone: icons and bullets.
     pub icons: u32,
     private: u32,
+    western: u32,
     han: u32,
     frequent: u32,
     frequent_traditional: u32,
@@ -40,6 +41,7 @@ impl Tally {
             return;
         }
         self.mapped += 1;
+        self.western += u32::from(matches!(c, '\u{A1}'..='\u{FF}'));
         if is_private(c) && !matches!(c, '\u{F020}'..='\u{F0FF}') {
             self.private += 1;
         }
@@ -50,6 +52,12 @@ impl Tally {
             self.frequent_traditional +=
                 u32::from(lead(c, encoding_rs::BIG5).is_some_and(|(lead, _)| (0xA4..=0xC6).contains(&lead)));
         }
+    }
+
+    /// Whether most characters are accented letters and signs: no language is written so, but bytes of another encoding
+    /// look like it.
+    pub fn is_western_noise(&self) -> bool {
+        self.mapped > 40 && 2 * self.western > self.mapped
     }
 
     /// Counts a glyph without a Unicode value.
@@ -75,6 +83,9 @@ impl Tally {
             return Quality::Unmapped;
         }
         if f64::from(self.private) > 0.05 * f64::from(total) {
+            return Quality::Garbled;
+        }
+        if self.is_western_noise() {
             return Quality::Garbled;
         }
         let usual = self.frequent.max(self.frequent_traditional);
@@ -139,6 +150,12 @@ mod tests {
     fn private_characters_are_garbled_but_symbol_bullets_are_not() {
         check(&"\u{E123}\u{E124}\u{E125} abc ".repeat(5), Quality::Garbled);
         check("\u{F0B7} the first point of a list of points", Quality::Good);
+    }
+
+    #[test]
+    fn bytes_of_another_encoding_are_garbled_but_french_is_not() {
+        check(&"ÖÐ¹úÕþ¸®¹¤×÷±¨¸æ".repeat(4), Quality::Garbled);
+        check("Résolution du comité de démolition, présentée à l’église Sainte-Adèle", Quality::Good);
     }
 
     #[test]

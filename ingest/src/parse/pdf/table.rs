@@ -1068,11 +1068,17 @@ pub fn unit_of(text: &str) -> Option<String> {
 /// Whether a text is the caption of a table or figure, or a unit line.
 pub fn is_caption(text: &str) -> bool {
     let text = text.trim();
-    let lower = text.to_ascii_lowercase();
+    let short = text.chars().count() <= 80;
+    is_numbered_caption(text) || (short && unit_of(text).is_some_and(|u| u.chars().count() + 8 >= text.chars().count()))
+}
+
+/// `Table 1. …`, `图表 3：…`.
+fn is_numbered_caption(text: &str) -> bool {
+    let lower = text.trim().to_ascii_lowercase();
     let numbered = |rest: &str| rest.trim_start().starts_with(|c: char| c.is_ascii_digit());
-    let named = ["table", "figure", "chart", "exhibit", "fig."].iter().any(|w| lower.strip_prefix(w).is_some_and(numbered))
-        || ["表", "图", "图表"].iter().any(|w| text.strip_prefix(w).is_some_and(numbered));
-    named || (text.chars().count() <= 80 && unit_of(text).is_some_and(|u| u.chars().count() + 8 >= text.chars().count()))
+    ["table", "figure", "chart", "exhibit", "fig.", "图表", "表", "图"]
+        .iter()
+        .any(|w| lower.strip_prefix(w).is_some_and(numbered))
 }
 
 /// Gives each table the caption and the unit that stand right above it.
@@ -1110,7 +1116,7 @@ pub fn attach_captions(drafts: &mut [Draft]) {
             let named = count <= 40
                 && lines.len() == 1
                 && !text.contains(['。', '，', '；'])
-                && text.trim_end_matches("（续）").ends_with(['表', '况', '细']);
+                && text.split(['（', '(']).next().is_some_and(|name| name.trim().ends_with(['表', '况', '细']));
             if heading || lead || named || is_caption(&text) {
                 if named && !heading {
                     drafts[above].kind = BlockKind::Heading(4);
@@ -1118,6 +1124,13 @@ pub fn attach_captions(drafts: &mut [Draft]) {
                 caption = Some(text);
             }
             break;
+        }
+        // A numbered caption may also stand below, unless it belongs to a table there.
+        let under = drafts.get(at + 1).map(Draft::text).filter(|text| text.chars().count() <= 120 && is_numbered_caption(text));
+        let free = !matches!(drafts.get(at + 2).map(|d| &d.content), Some(Content::Grid(_)));
+        if let Some(text) = under.filter(|_| free && !caption.as_deref().is_some_and(is_numbered_caption)) {
+            unit = unit.or_else(|| unit_of(&text));
+            caption = Some(text);
         }
         if let Content::Grid(grid) = &mut drafts[at].content {
             grid.unit = unit;
