@@ -2,6 +2,8 @@
 //! a *set* (public questions in one format, measured) and a *suite* (our cases with gates, passed or failed).
 //! No number here needs a model to judge it: evidence, facts, figures, refusals and quotes are checked by rule.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 use std::path::Path;
 
 use async_trait::async_trait;

@@ -1,5 +1,7 @@
 //! Do our measures say what trec_eval says? 120 random rankings with binary and graded relevance, scored by pytrec_eval.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::HashMap;
 
 use eval::metric::{Gain, Judged};
