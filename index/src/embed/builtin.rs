@@ -134,6 +134,9 @@ impl Embedder for Builtin {
     }
 }
 
+/// What one core did of a batch: positions and vectors.
+type Share = Result<Vec<(usize, Vec<f32>)>, IndexError>;
+
 /// The passages of one call, and who still wants them.
 struct Batch {
     texts: Vec<String>,
@@ -166,7 +169,7 @@ impl Encoder {
         let mut order: Vec<usize> = (0..batch.texts.len()).collect();
         order.sort_by_key(|&i| Reverse(batch.texts[i].len()));
         let next = AtomicUsize::new(0);
-        let work = |pool: &Arc<ThreadPool>| {
+        let work = |pool: &Arc<ThreadPool>| -> Share {
             let mut done = Vec::new();
             while let Some(&i) = order.get(next.fetch_add(1, Relaxed)) {
                 self.make_room();
@@ -180,7 +183,7 @@ impl Encoder {
             Ok(done)
         };
         let work = &work;
-        let shares: Vec<Result<Vec<(usize, Vec<f32>)>, IndexError>> = thread::scope(|scope| {
+        let shares: Vec<Share> = thread::scope(|scope| {
             let workers = self.cores[..self.cores.len().min(order.len())].iter();
             let workers: Vec<_> = workers.map(|pool| scope.spawn(move || work(pool))).collect();
             workers.into_iter().map(|w| w.join().unwrap_or_else(|_| Err(failed("a worker stopped")))).collect()
@@ -283,7 +286,7 @@ fn failed(error: impl ToString) -> IndexError {
 // ---- the model file -----------------------------------------------------------------------------------------------
 
 /// The model file without its 8-bit weights; in their stead stands where they lie in it. rten copies weights out of a
-/// model file but uses those of a second file in place, so that 30 MB stay pages of the program, shared and reclaimable.
+/// model file but uses those of a second file in place, so that most of its 33 MB stay pages of the program, shared and reclaimable.
 /// ONNX is protobuf: ModelProto.graph = 7, GraphProto.initializer = 5, and the fields of TensorProto below.
 fn outline(file: &[u8]) -> Option<Vec<u8>> {
     const GRAPH: u64 = 7;
