@@ -412,12 +412,12 @@ async fn with_door(door: &Door, command: Command, json: bool) -> Result<u8, Fail
             };
             let ask = Ask { question, scenario: Some(scenario.scenario), mode, top_k, stream, ..Ask::default() };
             let streaming = stream && !json;
-            let answer = door.ask(&ask, &mut |text| {
+            let mut on_text = |text: &str| {
                 if streaming {
                     show::piece(text);
                 }
-            });
-            let answer = answer.await?;
+            };
+            let answer = door.ask(&ask, &mut on_text).await?;
             if json {
                 show::json(&answer);
             } else {

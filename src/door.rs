@@ -9,7 +9,7 @@ use index::{
 };
 use ingest::{
     queue::{Batch, BatchItem, Item, Upload},
-    source::Source,
+    source::{Content, Source},
 };
 use rag::{
     ask::{Answer, Ask},
@@ -97,7 +97,7 @@ impl Door {
     pub async fn search(&self, scenario: &str, query: &str, mode: Mode, top_k: usize, filters: &Filters) -> Result<Hits, Failure> {
         match self {
             Self::Local(service) => {
-                let query = Query { text: query.into(), mode, top_k, filters: filters.clone() };
+                let query = Query { text: query.into(), mode, top_k, filters: filters.clone(), as_of: None };
                 Ok(service.searcher.search(&service.call(scenario)?, &query).await?)
             }
             Self::Remote(remote) => {
@@ -256,7 +256,12 @@ impl Service {
 /// What a source holds, read; or why it cannot be read.
 fn item(source: Source, limit: u64) -> Item {
     let bytes = source.read(limit);
-    let path = source.path().map(crate::cli::identity);
+    let path = match &source.content {
+        Content::Path(path) => Some(crate::cli::identity(path)),
+        // What has no file of its own is known by its name: the archive or list and the place in it.
+        Content::Entry(..) => Some(source.name.clone()),
+        Content::Bytes(_) | Content::Invalid(_) => None,
+    };
     let name = source.name.clone();
     let upload = bytes.map(|bytes| Upload {
         name: source.name,

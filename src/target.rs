@@ -35,7 +35,7 @@ struct Measured {
 pub async fn eval(run: &EvalRun, settings: &Settings, json: bool) -> Result<u8, Failure> {
     let throwaway = tempfile::tempdir().map_err(|e| Failure::new(exit::FAILED, "storage", format!("no throwaway directory: {e}")))?;
     let data = run.keep.as_deref().unwrap_or(throwaway.path());
-    let mutant = run.mutant.as_deref().map(str::parse::<Mutant>).transpose()?;
+    let mutant = run.mutant.as_deref().map(str::parse::<Mutant>).transpose().map_err(|e| Failure::new(exit::USAGE, "usage", e))?;
     let options = Options { mode: run.mode(), ask: run.ask, limit: run.limit, mutant, ..Options::default() };
     let target = Measured { service: Service::open(data, settings.clone()).await? };
     let result = eval::run(&target, &run.dir, &options, &say).await;
@@ -44,8 +44,12 @@ pub async fn eval(run: &EvalRun, settings: &Settings, json: bool) -> Result<u8, 
     if let Some(file) = &run.outcomes {
         write_lines(file, &report).map_err(|e| Failure::new(exit::FAILED, "storage", format!("`{}`: {e}", file.display())))?;
     }
-    if json { show::json(&report) } else { println!("{report}") }
-    Ok(if report.passed() { exit::OK } else { exit::FAILED })
+    if json { show::json(&report) } else { print!("{}", report.table()) }
+    Ok(match report.verdict {
+        eval::Verdict::Passed => exit::OK,
+        eval::Verdict::Failed => exit::FAILED,
+        eval::Verdict::Inconclusive => exit::PART,
+    })
 }
 
 #[async_trait]
@@ -82,7 +86,7 @@ impl Target for Measured {
     }
 
     async fn search(&self, query: &str, mode: Mode, top_k: usize, filters: &Filters) -> Result<Hits, EvalError> {
-        let query = Query { text: query.into(), mode, top_k, filters: filters.clone() };
+        let query = Query { text: query.into(), mode, top_k, filters: filters.clone(), as_of: None };
         let call = self.service.call(SCENARIO).map_err(|e| EvalError::target(&e))?;
         self.service.searcher.search(&call, &query).await.map_err(|e| EvalError::target(&e))
     }
@@ -121,7 +125,7 @@ fn say(progress: Progress) {
 
 fn write_lines(file: &Path, report: &eval::Report) -> std::io::Result<()> {
     let mut out = std::io::BufWriter::new(std::fs::File::create(file)?);
-    for outcome in report.outcomes() {
+    for outcome in &report.outcomes {
         writeln!(out, "{}", serde_json::to_string(outcome)?)?;
     }
     out.flush()

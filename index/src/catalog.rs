@@ -251,10 +251,10 @@ impl Catalog {
     /// The published documents of the scope. Read once per change of the scope.
     pub async fn sources(&self, call: &Call) -> Result<Arc<Vec<Source>>, IndexError> {
         let revision = self.scope_row(call).await?.1;
-        if let Some((cached, sources)) = self.sources.lock().ok().and_then(|c| c.get(&call.scope).cloned()) {
-            if cached == revision {
-                return Ok(sources);
-            }
+        if let Some((cached, sources)) = self.sources.lock().ok().and_then(|c| c.get(&call.scope).cloned())
+            && cached == revision
+        {
+            return Ok(sources);
         }
         let rows = sqlx::query(
             "SELECT id, external_id, title, version, metadata, name, language FROM documents \
@@ -284,9 +284,9 @@ impl Catalog {
         Ok(sources)
     }
 
-    /// The documents of the scope that the filters let through; `None` when there are no filters.
-    pub async fn matching(&self, call: &Call, filters: &Filters) -> Result<Option<Vec<DocumentId>>, IndexError> {
-        if filters.0.is_empty() {
+    /// The documents of the scope that the filters let through and that are not dated after `as_of`; `None` when all are.
+    pub async fn matching(&self, call: &Call, filters: &Filters, as_of: Option<&str>) -> Result<Option<Vec<DocumentId>>, IndexError> {
+        if filters.0.is_empty() && as_of.is_none() {
             return Ok(None);
         }
         let conditions = filters.0.iter().map(|(key, value)| Condition::parse(key, value)).collect::<Result<Vec<_>, _>>()?;
@@ -307,7 +307,8 @@ impl Catalog {
                 }
             }
             fields.insert("id".into(), id.to_string().into());
-            if conditions.iter().all(|condition| condition.holds(&fields)) {
+            let later = as_of.is_some_and(|as_of| fields.get("date").and_then(Value::as_str).is_some_and(|date| date > as_of));
+            if !later && conditions.iter().all(|condition| condition.holds(&fields)) {
                 matching.push(id);
             }
         }

@@ -33,6 +33,8 @@ pub struct Query {
     pub top_k: usize,
     /// Which documents may be returned; empty for all of the scenario.
     pub filters: Filters,
+    /// Leave out documents whose metadata give a later `date` (RFC 3339).
+    pub as_of: Option<String>,
 }
 
 /// Conditions on documents; all must hold. The key is `id`, `external_id`, `name`, `title`, `language`, or a field of the metadata;

@@ -55,7 +55,7 @@ impl Searcher {
         if !(1..=100).contains(&query.top_k) {
             return Err(IndexError::TopK { got: query.top_k });
         }
-        let documents = self.catalog.matching(call, &query.filters).await?;
+        let documents = self.catalog.matching(call, &query.filters, query.as_of.as_deref()).await?;
         let visible = Visible { scope: call.scope.clone(), hidden: self.catalog.hidden(call).await?, documents };
         let depth = DEPTH.max(2 * query.top_k);
         let words = async {

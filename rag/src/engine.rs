@@ -1,15 +1,13 @@
-//! The road of a question: search → evidence → refuse now, or draft → check → answer.
+//! The road of a question: understand → search → evidence → draft → check → answer.
 //!
-//! `answer` is the one entry; whoever wants to watch passes a sender and gets each step as an [`Event`].
+//! [`Engine::answer`] is the one entry; whoever wants to watch passes a sender and gets each step as an [`Event`]. What is
+//! sent as text is checked already: a model's sentence is held back until its proof was found.
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
+use futures::future::try_join_all;
 use index::{
-    corpus::{AnswerId, DocumentId},
+    corpus::AnswerId,
     hit::{Hit, Mode, Query},
     lexical,
     scope::Call,
@@ -17,10 +15,22 @@ use index::{
 };
 use tokio::sync::mpsc;
 
-use crate::ask::{Answer, Ask, Citation};
+use crate::{
+    RagError,
+    ask::{Answer, AnswerMode, Ask, Citation, Degraded, Language, MAX_QUESTION, Reason, Role, Timings, Usage, Verdict},
+    chat::{Chat, Endpoint, Finish},
+    cite::{Checked, Writing, check},
+    compose::compose,
+    evidence::{Evidence, StoredPage},
+    extractive,
+    question::Question,
+    verdict::{self, Settled},
+};
 
 /// Passages given to the answerer if the question does not say.
 const TOP_K: usize = 10;
+/// Most turns of history that are read.
+const MAX_HISTORY: usize = 100;
 
 /// A step on the road of a question, as server-sent events tell it.
 #[derive(Debug, Clone)]
@@ -35,4 +45,207 @@ pub enum Event {
     Citation(Box<Citation>),
     /// The text as a whole, when what was sent must be replaced.
     Revised(String),
+}
+
+/// Answers questions over a searcher, with a model or without.
+#[derive(Clone)]
+pub struct Engine {
+    searcher: Searcher,
+    chat: Option<Chat>,
+}
+
+/// Whoever watches an answer come into being.
+struct Watch<'a>(Option<&'a mpsc::Sender<Event>>);
+
+impl Engine {
+    /// An engine; without an endpoint every answer is extractive.
+    pub fn new(searcher: Searcher, endpoint: Option<Endpoint>) -> Self {
+        Self { searcher, chat: endpoint.map(Chat::new) }
+    }
+
+    /// Answers a question in the call's scope. Dropping the future ends what was begun for it.
+    ///
+    /// # Errors
+    /// `empty_question`, `question_too_long`, `history_too_long`, `invalid_as_of` and what the search refuses, for the caller;
+    /// `llm_…` when the model's endpoint fails. That nothing supports an answer is no error but a refused answer.
+    pub async fn answer(&self, call: &Call, ask: &Ask, events: Option<&mpsc::Sender<Event>>) -> Result<Answer, RagError> {
+        let began = Instant::now();
+        validate(ask)?;
+        let watch = Watch(events);
+        let documents = self.searcher.catalog().sources(call).await?;
+        let question = Question::read(&ask.question, &documents);
+        let chat = self.chat.as_ref().filter(|_| ask.mode == AnswerMode::Answer);
+        let mut answer = begin(ask, &question, chat);
+        watch.tell(|| Event::Created(Box::new(answer.clone()))).await;
+
+        let evidence = self.evidence(call, ask, &question, documents).await?;
+        answer.timings.retrieve_ms = milliseconds(began);
+        watch.tell(|| Event::Retrieved(evidence.hits.clone())).await;
+        if evidence.vectors_pending > 0 {
+            answer.degraded = Some(Degraded { reason: "vectors_pending".into() });
+        }
+
+        let settled = match chat {
+            None => {
+                let checked = check(extractive::draft(&question, &evidence), &evidence);
+                watch.text(checked.text(), checked.citations()).await;
+                verdict::settle(&question, &evidence, checked)
+            }
+            Some(chat) => self.written(call, ask, &question, &evidence, chat, &watch, &mut answer.timings, began).await?,
+        };
+        finish(call, &mut answer, settled, began);
+        Ok(answer)
+    }
+
+    /// What is known for a question: the search that `search` runs, the stored pages of its hits, and how common the
+    /// question's words are in the scope.
+    async fn evidence(&self, call: &Call, ask: &Ask, question: &Question, documents: Arc<Vec<index::hit::Source>>) -> Result<Evidence, RagError> {
+        let query = Query { text: searched(ask), mode: Mode::Hybrid, top_k: ask.top_k.unwrap_or(TOP_K), filters: ask.filters.clone(), as_of: ask.as_of.clone() };
+        let tokens = lexical::tokens(&question.text);
+        let (hits, (passages, frequencies)) =
+            futures::try_join!(self.searcher.search(call, &query), self.searcher.frequencies(call, &tokens))?;
+        let pages = self.pages(call, &hits.data).await?;
+        Ok(Evidence { hits: hits.data, pages, documents, passages, frequencies, vectors_pending: hits.vectors_pending })
+    }
+
+    async fn pages(&self, call: &Call, hits: &[Hit]) -> Result<Vec<StoredPage>, RagError> {
+        let mut seen = HashSet::new();
+        let wanted = hits.iter().flat_map(|hit| {
+            let source = &hit.passage.document;
+            hit.passage.spans.iter().map(move |span| (source.id, source.version, span.page))
+        });
+        let wanted: Vec<_> = wanted.filter(|place| seen.insert(*place)).collect();
+        let catalog = self.searcher.catalog();
+        let pages = try_join_all(wanted.iter().map(|(document, version, part)| catalog.page(call, *document, *version, *part))).await?;
+        let stored = wanted.into_iter().zip(pages).filter_map(|((document, version, _), page)| {
+            Some(StoredPage { document, version, page: Arc::new(page?) })
+        });
+        Ok(stored.collect())
+    }
+
+    /// A model's answer: each sentence is checked when it is complete, and shown only then.
+    #[allow(clippy::too_many_arguments)] // the facts of one call; a struct for them would have no other use
+    async fn written(
+        &self,
+        call: &Call,
+        ask: &Ask,
+        question: &Question,
+        evidence: &Evidence,
+        chat: &Chat,
+        watch: &Watch<'_>,
+        timings: &mut Timings,
+        began: Instant,
+    ) -> Result<Settled, RagError> {
+        // What no passage can support is refused before tokens are spent on it.
+        let unsupported = extractive::draft(question, evidence);
+        if unsupported.refuses().is_some_and(|(reason, _)| reason == Reason::NoEvidence) {
+            return Ok(verdict::settle(question, evidence, check(unsupported, evidence)));
+        }
+        let prompt = compose(&ask.question, &ask.history, language(ask, question), &evidence.hits, chat.endpoint());
+        let mut writing = Writing::new(evidence);
+        let mut first = None;
+        let finish = chat
+            .stream(call, &prompt, async |piece| {
+                first.get_or_insert_with(|| milliseconds(began));
+                for (text, citations) in writing.push(piece) {
+                    watch.text(&text, &citations).await;
+                }
+            })
+            .await?;
+        timings.first_token_ms = first;
+        let (checked, last): (Checked, _) = writing.finish();
+        for (text, citations) in last {
+            watch.text(&text, &citations).await;
+        }
+        if finish == Finish::Filtered {
+            let message = if question.chinese { "模型服务方拒绝了这一回答" } else { "The model's provider withheld the answer" };
+            return Ok(verdict::refuse(evidence, Reason::Provider, message.into()));
+        }
+        let mut settled = verdict::settle(question, evidence, checked);
+        if finish == Finish::Length && settled.verdict == Verdict::Answered {
+            settled.verdict = Verdict::Partial;
+        }
+        Ok(settled)
+    }
+}
+
+impl Watch<'_> {
+    async fn tell(&self, event: impl FnOnce() -> Event) {
+        if let Some(events) = self.0 {
+            // Nobody left to listen is noticed by whoever holds the other end.
+            events.send(event()).await.ok();
+        }
+    }
+
+    async fn text(&self, text: &str, citations: &[Citation]) {
+        if text.is_empty() {
+            return;
+        }
+        self.tell(|| Event::Delta(text.to_owned())).await;
+        for citation in citations {
+            self.tell(|| Event::Citation(Box::new(citation.clone()))).await;
+        }
+    }
+}
+
+fn validate(ask: &Ask) -> Result<(), RagError> {
+    if ask.question.trim().is_empty() {
+        return Err(RagError::EmptyQuestion);
+    }
+    let length = ask.question.chars().count();
+    if length > MAX_QUESTION {
+        return Err(RagError::QuestionTooLong { got: length, most: MAX_QUESTION });
+    }
+    if ask.history.len() > MAX_HISTORY {
+        return Err(RagError::HistoryTooLong { got: ask.history.len(), most: MAX_HISTORY });
+    }
+    match &ask.as_of {
+        Some(date) if date.parse::<jiff::civil::Date>().is_err() => Err(RagError::AsOf { got: date.clone() }),
+        _ => Ok(()),
+    }
+}
+
+/// What is searched for: the question, after the one before it if there is a history, which may hold what "it" means.
+fn searched(ask: &Ask) -> String {
+    let before = ask.history.iter().rev().find(|turn| turn.role == Role::User);
+    before.map_or_else(|| ask.question.clone(), |turn| format!("{}\n{}", turn.content, ask.question))
+}
+
+fn language(ask: &Ask, question: &Question) -> &'static str {
+    match ask.language {
+        Language::Auto => question.language(),
+        Language::Zh => "zh",
+        Language::En => "en",
+    }
+}
+
+fn begin(ask: &Ask, question: &Question, chat: Option<&Chat>) -> Answer {
+    Answer {
+        id: AnswerId::new(),
+        verdict: Verdict::Partial,
+        text: String::new(),
+        language: language(ask, question).into(),
+        citations: vec![],
+        refusal: None,
+        degraded: None,
+        usage: Usage::default(),
+        timings: Timings::default(),
+        model: chat.map_or_else(|| "extractive".into(), |chat| chat.endpoint().model.clone()),
+        created_at: jiff::Timestamp::now().to_string(),
+    }
+}
+
+fn finish(call: &Call, answer: &mut Answer, settled: Settled, began: Instant) {
+    answer.verdict = settled.verdict;
+    answer.text = settled.text;
+    answer.citations = settled.citations;
+    answer.refusal = settled.refusal;
+    let (prompt_tokens, completion_tokens, _) = call.meter.total();
+    answer.usage = Usage { prompt_tokens, completion_tokens, ..Usage::default() };
+    answer.timings.total_ms = milliseconds(began);
+    answer.timings.first_token_ms.get_or_insert(answer.timings.total_ms);
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    (since.elapsed().as_secs_f64() * 10_000.0).round() / 10.0
 }

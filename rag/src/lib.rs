@@ -9,8 +9,16 @@ use index::{
 
 pub mod ask;
 pub mod chat;
+pub mod cite;
 pub mod compose;
 pub mod engine;
+pub mod evidence;
+pub mod extractive;
+pub mod period;
+pub mod quantity;
+pub mod question;
+pub mod sentence;
+pub mod verdict;
 
 /// What can go wrong while a question is answered. That nothing supports an answer is no error but a refusal.
 #[derive(Debug, thiserror::Error)]
