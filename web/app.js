@@ -1234,15 +1234,18 @@ function poll() {
   if (waiting.length === 0 || document.hidden || $("documents").hidden) return;
   const where = scenario;
   polling = setTimeout(async () => {
+    let barred = false;
     await Promise.all(waiting.slice(0, 10).map(async ({ id }) => {
       try {
         const answer = await json(documentPath(where, id));
         if (scenario === where && docs.has(id)) put(answer.document ?? answer);
       } catch (error) {
         if (error.status === 404 && scenario === where) forget(id);
+        barred ||= error.status === 401;
       }
     }));
-    poll();
+    // Somebody who declined to give a key is not asked again every second.
+    if (!barred) poll();
   }, waiting.some((doc) => doc.status !== "searchable") ? 1000 : 5000);
 }
 
@@ -1403,7 +1406,12 @@ function wire() {
     keep("localStorage", "theme", theme === "auto" ? null : theme);
     paintTheme();
   });
-  $("key-button").addEventListener("click", () => setKey(null));
+  $("key-button").addEventListener("click", () => {
+    // What was read with the key goes with it.
+    startAfresh();
+    setKey(null);
+    location.reload();
+  });
   $("key-cancel").addEventListener("click", () => $("key").close("no"));
 
   $("refresh").addEventListener("click", () => listDocuments());
@@ -1439,6 +1447,7 @@ function wire() {
 wire();
 setKey(key);
 recallTurns();
+questionsChanged();
 speak();
 await listScenarios();
 if (location.hash !== "#documents") listDocuments();
