@@ -124,10 +124,11 @@ impl<'a> Reader<'a> {
             sheets.push((number, sheet));
         }
         let body = *self.body.get_or_insert_with(|| layout::body_size(sheets.iter().map(|(_, sheet)| sheet)));
+        let words = layout::Vocabulary::of(sheets.iter().map(|(_, sheet)| sheet));
         for (number, sheet) in sheets {
             let mut blank = Page { number, width: sheet.width, height: sheet.height, ..Page::default() };
             blank.label = labels.get(number as usize - 1).cloned().flatten();
-            let page = self.page(blank, sheet, body);
+            let page = self.page(blank, sheet, body, &words);
             self.text += page.text.len();
             if self.text > TEXT {
                 return Err(limit(format!("more than {} MB of text", TEXT >> 20)));
@@ -154,7 +155,7 @@ impl<'a> Reader<'a> {
         Ok(sheet)
     }
 
-    fn page(&mut self, blank: Page, sheet: Sheet, body: f32) -> Page {
+    fn page(&mut self, blank: Page, sheet: Sheet, body: f32, words: &layout::Vocabulary) -> Page {
         let number = blank.number;
         let finding = match sheet.tally.quality(sheet.picture) {
             Quality::Good if sheet.tally.unmapped > 0 => Some(Finding::Holes),
@@ -175,7 +176,7 @@ impl<'a> Reader<'a> {
             let mut parts = layout::drafts(number, sheet, margins, body);
             let foot = carry_over(&mut parts, foot);
             let title = if number <= 2 { title_of(&parts) } else { None };
-            let mut writer = layout::Writer::new(blank);
+            let mut writer = layout::Writer::new(blank, words);
             for (turn, drafts) in parts {
                 writer.write(turn, drafts);
             }

@@ -3,7 +3,7 @@
 //! Tables come first and leave a hole; the rest is split at gutters into columns, each column into lines, lines into
 //! paragraphs; then every block gets its role. Running headers and footers are told by comparing pages ([`Margins`]).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::glyphs::{Char, Piece, Rule, Sheet, Turn, is_wide};
 use super::table::{self, Grid};
@@ -122,13 +122,40 @@ enum Joint {
     DropHyphen,
 }
 
-/// Compounds that keep their hyphen when they are broken over lines.
-const COMPOUND: [&str; 26] = [
-    "long", "short", "non", "self", "well", "year", "third", "mid", "high", "low", "full", "part", "one", "two", "three",
-    "first", "cross", "end", "real", "ex", "multi", "co", "cost", "value", "fixed", "variable",
-];
+/// The Latin words of some pages, to tell a typesetter's hyphen from one that is written.
+#[derive(Default)]
+pub struct Vocabulary(HashSet<String>);
 
-fn joint(before: &str, after: &str) -> Joint {
+impl Vocabulary {
+    /// The words of some sheets.
+    pub fn of<'s>(sheets: impl Iterator<Item = &'s Sheet>) -> Self {
+        let mut words = HashSet::new();
+        let mut word = String::new();
+        for piece in sheets.flat_map(|s| s.pieces.iter().flatten()) {
+            // The first and last word of a piece may be broken off.
+            let text = piece.text();
+            for part in text.split(' ') {
+                word.clear();
+                part.chars().for_each(|c| word.extend(c.to_lowercase()));
+                let word = word.trim_matches(|c: char| !c.is_alphabetic());
+                if word.len() > 2 && word.is_ascii() && !words.contains(word) && !part.ends_with('-') {
+                    words.insert(word.to_owned());
+                }
+            }
+        }
+        Self(words)
+    }
+
+    /// Whether a hyphen between two parts at the end of a line is part of the word.
+    fn keeps_hyphen(&self, first: &str, second: &str) -> bool {
+        if self.0.contains(&format!("{first}{second}")) {
+            return false;
+        }
+        self.0.contains(&format!("{first}-{second}")) || (first.len() > 2 && self.0.contains(first) && self.0.contains(second))
+    }
+}
+
+fn joint(before: &str, after: &str, words: &Vocabulary) -> Joint {
     let (Some(a), Some(b)) = (before.chars().next_back(), after.chars().next()) else { return Joint::Nothing };
     if is_wide(a) || is_wide(b) {
         return Joint::Nothing;
@@ -136,9 +163,10 @@ fn joint(before: &str, after: &str) -> Joint {
     if matches!(a, '-' | '\u{2010}') {
         let stem: String = before.chars().rev().skip(1).take_while(|c| c.is_alphabetic()).collect();
         let stem: String = stem.chars().rev().collect::<String>().to_lowercase();
+        let next: String = after.chars().take_while(|c| c.is_alphabetic()).collect::<String>().to_lowercase();
         return match stem.chars().next_back() {
-            None if stem.is_empty() && before.chars().rev().nth(1).is_none_or(char::is_whitespace) => Joint::Blank,
-            Some(s) if s.is_lowercase() && b.is_lowercase() && !COMPOUND.contains(&stem.as_str()) => Joint::DropHyphen,
+            None if before.chars().rev().nth(1).is_none_or(char::is_whitespace) => Joint::Blank,
+            Some(_) if b.is_lowercase() && !words.keeps_hyphen(&stem, &next) => Joint::DropHyphen,
             _ => Joint::Nothing,
         };
     }
@@ -147,7 +175,7 @@ fn joint(before: &str, after: &str) -> Joint {
 
 /// Appends a line's text to the text before it: no blank between Han characters, no hyphen inside a broken word.
 pub fn join(text: &mut String, next: &str) {
-    match joint(text, next) {
+    match joint(text, next, &Vocabulary::default()) {
         Joint::Blank => text.push(' '),
         Joint::Nothing => {}
         Joint::DropHyphen => {
@@ -760,15 +788,16 @@ pub fn body_size<'s>(sheets: impl Iterator<Item = &'s Sheet>) -> f32 {
 }
 
 /// Writes blocks into a page's text.
-pub struct Writer {
+pub struct Writer<'v> {
     page: Page,
     turn: Turn,
+    words: &'v Vocabulary,
 }
 
-impl Writer {
+impl<'v> Writer<'v> {
     /// A writer for an empty page with its number, label and size set.
-    pub fn new(page: Page) -> Self {
-        Self { page, turn: Turn(0) }
+    pub fn new(page: Page, words: &'v Vocabulary) -> Self {
+        Self { page, turn: Turn(0), words }
     }
 
     /// Writes blocks that run in one direction.
@@ -867,8 +896,12 @@ impl Writer {
     }
 
     fn joint(&mut self, start: u32, line: &Line) {
-        let after: String = line.pieces.first().map(|p| p.chars.iter().take(2).map(|c| c.ch).collect()).unwrap_or_default();
-        match joint(&self.page.text[start as usize..], &after) {
+        let after: String = line
+            .pieces
+            .first()
+            .map(|p| p.chars.iter().take_while(|c| c.ch != ' ').take(40).map(|c| c.ch).collect())
+            .unwrap_or_default();
+        match joint(&self.page.text[start as usize..], &after, self.words) {
             Joint::Blank => self.page.text.push(' '),
             Joint::Nothing => {}
             Joint::DropHyphen => {

@@ -403,6 +403,14 @@ impl Entry {
         Self { x0: piece.x0(), x1: piece.x1(), pieces: vec![piece], sort }
     }
 
+    /// The extent of the digits: currency signs and brackets hang over into the columns beside.
+    fn digits(&self) -> (f32, f32) {
+        let digits =
+            || self.pieces.iter().flat_map(|p| &p.chars).filter(|c| c.ch.is_alphanumeric() || matches!(c.ch, '—' | '–' | '-'));
+        let extent = digits().fold((f32::MAX, f32::MIN), |(low, high), c| (low.min(c.x0), high.max(c.x1)));
+        if extent.0 < extent.1 { extent } else { (self.x0, self.x1) }
+    }
+
     fn text(&self) -> String {
         Line::of(self.pieces.clone()).map(|l| l.text()).unwrap_or_default()
     }
@@ -543,7 +551,11 @@ fn figures(piece: Piece) -> Vec<Piece> {
     let words: Vec<Vec<Char>> = piece.chars.split(|c| c.ch == ' ').filter(|w| !w.is_empty()).map(<[Char]>::to_vec).collect();
     let text = |w: &[Char]| w.iter().map(|c| c.ch).collect::<String>();
     let amounts = words.iter().filter(|w| is_value(&text(w)) && text(w).chars().any(|c| c.is_ascii_digit())).count();
-    if words.len() < 2 || amounts < 2 || !words.iter().all(|w| is_value(&text(w)) || is_affix(&text(w)) || is_year(&text(w))) {
+    let hangs = amounts > 0 && words.last().is_some_and(|w| is_prefix(&text(w)));
+    if words.len() < 2
+        || (amounts < 2 && !hangs)
+        || !words.iter().all(|w| is_value(&text(w)) || is_affix(&text(w)) || is_year(&text(w)))
+    {
         return vec![piece];
     }
     words.into_iter().map(|chars| Piece { chars, ..*piece_style(&piece) }).collect()
@@ -569,7 +581,7 @@ fn glue(entries: Vec<Entry>) -> Vec<Entry> {
         if let Some(last) = glued.last_mut() {
             let text = entry.text();
             let pending = is_prefix(&last.text());
-            let near = entry.x0 - last.x1 < 8.0 * entry.pieces[0].size;
+            let near = entry.x0 - last.x1 < 14.0 * entry.pieces[0].size;
             if pending && near && (entry.sort != Sort::Text || text.starts_with(|c: char| c.is_ascii_digit())) {
                 last.absorb(entry);
                 continue;
@@ -697,11 +709,22 @@ fn grid(rows: &[Row]) -> Option<Grid> {
         return None;
     }
     let first_data = rows.iter().position(Row::is_data)?;
+    // Headers are set over the whole column, its currency signs and brackets included.
+    let mut whole = columns.clone();
+    for entry in data.iter().flat_map(|r| r.values()) {
+        let column = &mut whole[place(entry, &columns, false).0];
+        *column = (column.0.min(entry.x0), column.1.max(entry.x1));
+    }
+    let heads_from = whole.iter().zip(&columns).filter(|(_, c)| c.0 >= figures_from).map(|(w, _)| w.0).fold(f32::MAX, f32::min);
     let mut table: Vec<Vec<(usize, usize, Vec<Piece>)>> = Vec::new();
     for (r, row) in rows.iter().enumerate() {
         let mut cells: Vec<(usize, usize, Vec<Piece>)> = Vec::new();
+        let shared = if r < first_data { shared_columns(row, &whole, heads_from) } else { None };
+        let mut shared = shared.into_iter().flatten();
         for entry in &row.entries {
-            let (column, span) = place(entry, &columns, r < first_data);
+            let over = entry.x0 + entry.x1 > 2.0 * heads_from;
+            let (column, span) = (if over { shared.next() } else { None })
+                .unwrap_or_else(|| place(entry, if r < first_data { &whole } else { &columns }, r < first_data));
             match cells.last_mut() {
                 Some((last, width, pieces)) if column < *last + *width => {
                     *width = (*width).max(column + span - *last);
@@ -727,9 +750,38 @@ fn grid(rows: &[Row]) -> Option<Grid> {
     Some(Grid::of(rect, columns.iter().map(|c| c.0).collect(), cells))
 }
 
+/// The columns under each header that stands over several: every column goes to its nearest header, if that puts each
+/// header over the middle of its columns.
+fn shared_columns(row: &Row, columns: &[(f32, f32)], figures_from: f32) -> Option<Vec<(usize, usize)>> {
+    let middle = |from: f32, to: f32| (from + to) / 2.0;
+    let over: Vec<f32> = row.entries.iter().map(|e| middle(e.x0, e.x1)).filter(|x| *x > figures_from).collect();
+    let first = columns.iter().position(|c| c.0 >= figures_from)?;
+    let own: Vec<f32> = columns[first..].iter().map(|c| middle(c.0, c.1)).collect();
+    if over.is_empty() || over.len() * 3 >= own.len() * 2 {
+        return None;
+    }
+    let nearest = |x: f32| (0..over.len()).min_by(|a, b| (over[*a] - x).abs().total_cmp(&(over[*b] - x).abs())).unwrap_or(0);
+    // One header over the middle one of several columns: a period stands over all, anything else over its own.
+    let alone = || row.entries.last().map(|e| e.text().to_lowercase()).unwrap_or_default();
+    let period = |t: &str| t.contains("ended") || t.contains(['年', '月']) || MONTHS.iter().any(|m| t.contains(m));
+    if over.len() == 1 && own.len() % 2 == 1 && !period(&alone()) {
+        return None;
+    }
+    let homes: Vec<usize> = own.iter().map(|x| nearest(*x)).collect();
+    let step = (own[own.len() - 1] - own[0]) / (own.len() - 1).max(1) as f32;
+    (0..over.len())
+        .map(|k| {
+            let from = homes.iter().position(|h| *h == k)?;
+            let count = homes.iter().filter(|h| **h == k).count();
+            let aim = middle(own[from], own[from + count - 1]);
+            ((aim - over[k]).abs() < 0.35 * step).then_some((first + from, count))
+        })
+        .collect()
+}
+
 /// The columns of figures. A figure that stands alone left of them belongs to a label that wraps.
 fn value_columns(data: &[&Row]) -> Vec<(f32, f32)> {
-    let spans: Vec<(f32, f32)> = data.iter().flat_map(|r| r.values()).map(|e| (e.x0, e.x1)).collect();
+    let spans: Vec<(f32, f32)> = data.iter().flat_map(|r| r.values()).map(Entry::digits).collect();
     let mut columns = unions(spans.clone());
     let support = |c: &(f32, f32)| spans.iter().filter(|s| s.0 >= c.0 && s.1 <= c.1).count();
     let most = columns.iter().map(support).max().unwrap_or(0);
@@ -741,7 +793,8 @@ fn value_columns(data: &[&Row]) -> Vec<(f32, f32)> {
 
 /// The column of an entry, and how many it covers if it is a header.
 fn place(entry: &Entry, columns: &[(f32, f32)], header: bool) -> (usize, usize) {
-    let overlap = |c: &(f32, f32)| entry.x1.min(c.1) - entry.x0.max(c.0);
+    let (x0, x1) = if entry.sort == Sort::Value { entry.digits() } else { (entry.x0, entry.x1) };
+    let overlap = |c: &(f32, f32)| x1.min(c.1) - x0.max(c.0);
     if header {
         let covered: Vec<usize> =
             (0..columns.len()).filter(|k| overlap(&columns[*k]) > 0.5 * (columns[*k].1 - columns[*k].0)).collect();
@@ -1061,6 +1114,7 @@ pub fn unit_of(text: &str) -> Option<String> {
     match (open, close) {
         (Some(open), Some(close)) if !text[open..at].contains(')') && close - open < 160 => Some(text[open..close].to_owned()),
         (Some(open), None) if text.len() - open < 120 => Some(text[open..].to_owned()),
+        (None, Some(_)) => None,
         _ => (count <= 90 && !text.ends_with('.') && (at < 30 || count < 40)).then(|| text.to_owned()),
     }
 }
