@@ -535,3 +535,189 @@ fn join(piece: &mut Piece, next: Piece) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use index::page::{Table, Word};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A page out of blocks, as the parsers write it.
+    fn page(number: u32, blocks: &[(BlockKind, &str)]) -> Page {
+        let mut page = Page { number, ..Page::default() };
+        for (kind, text) in blocks {
+            if !page.text.is_empty() {
+                page.text.push_str("\n\n");
+            }
+            let start = page.text.len() as u32;
+            page.text.push_str(text);
+            let table = (*kind == BlockKind::Table).then(|| Table { header_rows: 1, ..Table::default() });
+            page.blocks.push(Block { start, end: page.text.len() as u32, kind: *kind, table });
+        }
+        page
+    }
+
+    fn cut(pages: &[Page]) -> Vec<Draft> {
+        let mut chunker = Chunker::default();
+        let mut drafts: Vec<Draft> = pages.iter().flat_map(|p| chunker.push(p)).collect();
+        drafts.extend(chunker.finish());
+        drafts
+    }
+
+    use BlockKind::{Caption, Furniture, Heading, Paragraph};
+
+    const SENTENCE: &str = "报告期内公司实现营业收入一百二十三点四亿元，同比增长百分之五点六，主要由于产品价格上涨。";
+    const ENGLISH: &str =
+        "Revenue rose by 5.6% to $1,234.5 million in the year, mainly because prices went up in the U.S. and in Europe. ";
+
+    #[test]
+    fn prose_is_cut_evenly_at_sentence_ends() {
+        for text in [SENTENCE.repeat(19), ENGLISH.repeat(23)] {
+            let drafts = cut(&[page(1, &[(Paragraph, &text)])]);
+            let sizes: Vec<u32> = drafts.iter().map(|d| measure(&d.text)).collect();
+            assert!(sizes.len() >= 2 && sizes.iter().all(|s| *s <= PROSE + PROSE / 4), "{sizes:?}");
+            assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= PROSE / 3, "{sizes:?}");
+            assert!(drafts.iter().all(|d| d.text.ends_with(['。', '.']) && !d.text.ends_with("U.S.")));
+        }
+    }
+
+    #[test]
+    fn headings_make_the_path_and_are_carried_over_pages() {
+        let long = SENTENCE.repeat(3);
+        let first = page(1, &[(Heading(1), "第一章 概述"), (Heading(2), "一、市场"), (Paragraph, &long), (Furniture, "1")]);
+        let second = page(2, &[(Paragraph, &long), (Heading(2), "二、政策"), (Paragraph, &long)]);
+        let paths: Vec<Vec<String>> = cut(&[first, second]).into_iter().map(|d| d.headings).collect();
+        assert_eq!(paths, [["第一章 概述", "一、市场"], ["第一章 概述", "一、市场"], ["第一章 概述", "二、政策"]]);
+    }
+
+    #[test]
+    fn a_long_table_is_cut_between_rows_with_caption_and_header_in_front() {
+        let rows: String = (0..120).map(|n| format!("\n公司{n} | {n},123.4 | {n}.5%")).collect();
+        let table = format!("企业 | 收入 | 增速{rows}");
+        let long = SENTENCE.repeat(3);
+        let page = page(4, &[(Paragraph, &long), (Caption, "表1 收入"), (Caption, "单位：万元"), (BlockKind::Table, &table)]);
+        let drafts = cut(&[page]);
+        let tables: Vec<&Draft> = drafts.iter().filter(|d| d.kind == PassageKind::Table).collect();
+        assert!(tables.len() >= 2);
+        assert!(tables.iter().all(|d| d.text.starts_with("表1 收入\n单位：万元\n企业 | 收入 | 增速\n公司")
+            && d.spans.len() == 4
+            && measure(&d.text) <= TABLE));
+        let rows: usize = tables.iter().map(|d| d.text.lines().count() - 3).sum();
+        assert_eq!(rows, 120);
+    }
+
+    #[test]
+    fn what_is_too_short_joins_its_neighbour_with_its_heading() {
+        let long = SENTENCE.repeat(4);
+        let page = page(1, &[(Heading(2), "一、风险"), (Paragraph, "略。"), (Heading(2), "二、市场"), (Paragraph, &long)]);
+        let drafts = cut(&[page]);
+        assert_eq!(drafts.len(), 1);
+        assert_eq!(drafts[0].headings, ["二、市场"]);
+        assert_eq!(drafts[0].text, format!("一、风险\n略。\n二、市场\n{long}"));
+    }
+
+    #[test]
+    fn headings_alone_are_no_passage_unless_there_is_nothing_else() {
+        let cover = page(1, &[(Heading(1), "年度报告")]);
+        let body = page(2, &[(Paragraph, SENTENCE)]);
+        let drafts = cut(&[cover.clone(), body]);
+        assert_eq!((drafts.len(), drafts[0].headings.as_slice()), (1, &["年度报告".to_owned()][..]));
+        assert_eq!(cut(&[cover])[0].text, "年度报告");
+        assert_eq!(cut(&[page(1, &[(Paragraph, "四个汉字")])])[0].text, "四个汉字");
+        assert!(cut(&[page(1, &[(Furniture, "12")]), Page::default()]).is_empty());
+    }
+
+    #[test]
+    fn a_passage_has_the_rectangles_of_its_spans() {
+        let mut page = page(3, &[(Paragraph, "营业收入"), (Paragraph, "增长")]);
+        page.words = vec![
+            Word { start: 0, end: 12, rect: [0.1, 0.1, 0.3, 0.12] },
+            Word { start: 14, end: 20, rect: [0.1, 0.2, 0.2, 0.22] },
+        ];
+        let regions = &cut(&[page])[0].regions;
+        assert_eq!(
+            regions.iter().map(|r| (r.page, r.rect)).collect::<Vec<_>>(),
+            [(3, [0.1, 0.1, 0.3, 0.12]), (3, [0.1, 0.2, 0.2, 0.22])]
+        );
+    }
+
+    #[test]
+    fn sentences_end_where_a_reader_pauses() {
+        let text = "Sales rose 5.6% in the U.S. market. “Good.” Costs (see No. 5) fell; Profit grew! 增长了。”真的？是的；好";
+        let found: Vec<&str> = sentences(text, 0..text.len()).into_iter().map(|r| &text[r]).collect();
+        assert_eq!(
+            found,
+            [
+                "Sales rose 5.6% in the U.S. market.",
+                "“Good.”",
+                "Costs (see No. 5) fell;",
+                "Profit grew!",
+                "增长了。”",
+                "真的？",
+                "是的；",
+                "好"
+            ]
+        );
+    }
+
+    fn a_block() -> impl Strategy<Value = (BlockKind, String)> {
+        let words = prop_oneof![
+            Just(SENTENCE.to_owned()),
+            Just(ENGLISH.to_owned()),
+            Just("营业收入".repeat(9)),
+            Just("x".repeat(40)),
+            "[a-zA-Z0-9 。，.|]{1,60}"
+        ];
+        let prose = (
+            prop_oneof![Just(Paragraph), Just(BlockKind::ListItem), Just(BlockKind::Footnote), Just(Caption)],
+            prop::collection::vec(words, 1..30),
+        )
+            .prop_map(|(kind, parts)| (kind, parts.concat()));
+        let table = (1usize..60, 1usize..6).prop_map(|(rows, columns)| {
+            let row = |r: usize| (0..columns).map(|c| format!("第{r}行 {c},{r}.5")).collect::<Vec<_>>().join(" | ");
+            (BlockKind::Table, (0..rows).map(row).collect::<Vec<_>>().join("\n"))
+        });
+        let short = "[一-龥]{2,12}";
+        prop_oneof![
+            4 => prose,
+            2 => table,
+            2 => (1u8..4, short).prop_map(|(level, text)| (Heading(level), text)),
+            1 => short.prop_map(|text| (Furniture, text)),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(96))]
+
+        #[test]
+        fn passages_cover_their_page_word_for_word_and_none_is_a_scrap(pages in prop::collection::vec(prop::collection::vec(a_block(), 0..12), 1..4)) {
+            let pages: Vec<Page> = pages.iter().enumerate()
+                .map(|(n, blocks)| page(n as u32 + 1, &blocks.iter().map(|(k, t)| (*k, t.trim())).filter(|(_, t)| !t.is_empty()).collect::<Vec<_>>()))
+                .collect();
+            let drafts = cut(&pages);
+            prop_assert!(drafts.iter().enumerate().all(|(n, d)| d.ordinal == n as u32));
+            for page in &pages {
+                let own: Vec<&Draft> = drafts.iter().filter(|d| d.spans[0].page == page.number).collect();
+                let mut covered = vec![false; page.text.len()];
+                for draft in &own {
+                    let slices: Vec<&str> = draft.spans.iter().map(|s| &page.text[s.start as usize..s.end as usize]).collect();
+                    prop_assert_eq!(&draft.text, &slices.join("\n"));
+                    for span in &draft.spans {
+                        covered[span.start as usize..span.end as usize].fill(true);
+                    }
+                    let size = measure(&draft.text);
+                    prop_assert!(size <= PROSE * 5 / 2, "a passage of {}", size);
+                    prop_assert!(size >= SCRAP || own.len() == 1, "a scrap of {} beside {}: {}", size, own.len(), draft.text);
+                }
+                for block in page.blocks.iter().filter(|b| !matches!(b.kind, Heading(_) | Furniture)) {
+                    let missed = page.text[block.range()].char_indices().find(|(at, c)| !c.is_whitespace() && !covered[block.start as usize + at]);
+                    prop_assert!(missed.is_none(), "not covered from {:?}: {}", missed, &page.text[block.range()]);
+                }
+                for block in page.blocks.iter().filter(|b| b.kind == Furniture) {
+                    prop_assert!(page.text[block.range()].char_indices().all(|(at, _)| !covered[block.start as usize + at]));
+                }
+            }
+        }
+    }
+}

@@ -115,7 +115,7 @@ fn guess(bytes: &[u8]) -> &'static Encoding {
     if !found.is_single_byte() {
         return if is_western(bytes, found) { WINDOWS_1252 } else { found };
     }
-    [GB18030, BIG5].into_iter().find(|e| mostly_han(bytes, e)).unwrap_or(found)
+    [GB18030, BIG5].into_iter().find(|e| mostly_han(bytes, e) && !is_western(bytes, e)).unwrap_or(found)
 }
 
 /// Whether a short text read as East Asian has its wide characters inside Latin words, as `können` read as Big5 has.
@@ -347,9 +347,9 @@ fn is_binary(text: &str) -> bool {
     text.contains('\0') && controls * 200 > all || controls * 20 > all || broken * 5 > all
 }
 
-const TAGS: [&str; 21] = [
-    "html", "head", "body", "title", "meta", "p", "div", "table", "h1", "h2", "h3", "ul", "ol", "span", "br", "section",
-    "article", "main", "style", "script", "link",
+const TAGS: [&str; 20] = [
+    "html", "head", "body", "title", "meta", "p", "div", "table", "h1", "h2", "h3", "ul", "ol", "span", "section", "article",
+    "main", "style", "script", "link",
 ];
 
 fn is_html(head: &str, extension: &str) -> bool {
@@ -438,4 +438,99 @@ pub(crate) fn count_outside_quotes(line: &str, separator: u8) -> usize {
         }
     }
     count
+}
+
+#[cfg(test)]
+mod tests {
+    use index::fault::Coded;
+
+    use super::*;
+
+    const CHINESE: &str = "本报告估算，2022年国内行业大模型市场规模为41.6亿元，预计2025年达到213.5亿元。";
+    const TRADITIONAL: &str = "毛利率為百分之三十五，較去年同期增加。營業收入總計新台幣一百億元。";
+
+    fn check(bytes: &[u8], name: &str, wanted: Format) {
+        assert_eq!(sniff(bytes, name).unwrap(), wanted, "{name}");
+    }
+
+    fn refused(bytes: &[u8], name: &str, word: &str) {
+        let error = sniff(bytes, name).unwrap_err();
+        assert_eq!(error.code(), "unsupported_type");
+        assert!(error.to_string().contains(word), "{error}");
+    }
+
+    fn utf16(text: &str, big: bool) -> Vec<u8> {
+        text.encode_utf16().flat_map(|u| if big { u.to_be_bytes() } else { u.to_le_bytes() }).collect()
+    }
+
+    #[test]
+    fn bytes_decide_and_the_name_breaks_ties() {
+        check(b"junk\n%PDF-1.7\n", "report.txt", Format::Pdf);
+        check(b"<!-- saved --><!DOCTYPE html><html><body>x", "report.txt", Format::Html);
+        check(b"# Results\n\nSales rose.\n", "a", Format::Markdown);
+        check(b"Sales rose.\nCosts fell.\n", "a", Format::Text);
+        check(b"Sales rose, costs fell.", "a.md", Format::Markdown);
+        check(b"name,year,sales\na,2023,5\nb,2023,6\nc,2023,7\n", "lines.jsonl:7", Format::Csv);
+        check("甲，乙".as_bytes(), "a.txt", Format::Text);
+        check(&utf16("name\tsales\n", false), "a.csv", Format::Csv);
+        check("四个汉字".as_bytes(), "", Format::Text);
+    }
+
+    #[test]
+    fn what_is_no_document_is_named_in_plain_words() {
+        refused(b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR", "folder/report.pdf", "a PNG picture named report.pdf");
+        refused(b"\xFF\xD8\xFF\xE0", "x", "a JPEG picture");
+        refused(b"\x7FELF\x02\x01", "x", "a program");
+        refused(b"{\\rtf1 hello}", "x.doc", "an RTF document");
+        refused(&[7u8, 0, 1, 0, 200, 3, 0, 0, 9, 255, 0, 1, 2, 3, 4, 5, 6], "x.txt", "binary data");
+        refused(b"From: a@b\nTo: c@d\nMIME-Version: 1.0\n\nhi", "x.eml", "an e-mail message");
+        for nothing in [&b" \n "[..], b"", "\u{FEFF}".as_bytes()] {
+            assert_eq!(sniff(nothing, "x.txt").unwrap_err().code(), "empty_document");
+        }
+    }
+
+    #[test]
+    fn every_chinese_encoding_reads_the_same() {
+        for (encoding, text) in [(GB18030, CHINESE), (BIG5, TRADITIONAL)] {
+            let (bytes, _, bad) = encoding.encode(text);
+            assert!(!bad);
+            let decoded = decode(&bytes, None);
+            assert_eq!(decoded.text, text, "read as {}", decoded.encoding);
+        }
+        for big in [false, true] {
+            assert_eq!(decode(&utf16(CHINESE, big), None).text, CHINESE);
+            assert_eq!(decode(&utf16("Sales rose by 5%", big), None).text, "Sales rose by 5%");
+        }
+        let mut marked = vec![0xFF, 0xFE];
+        marked.extend(utf16(CHINESE, false));
+        assert_eq!(decode(&marked, None).text, CHINESE);
+        assert_eq!(decode(CHINESE.as_bytes(), Some("gb2312")).text, CHINESE);
+        let utf32: Vec<u8> = CHINESE.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+        assert_eq!(decode(&utf32, None).text, CHINESE);
+    }
+
+    #[test]
+    fn a_declared_gb2312_may_hold_characters_of_gb18030() {
+        let text = "朱镕基人物镕㐀";
+        let (bytes, _, _) = GB18030.encode(text);
+        let decoded = decode(&bytes, Some("GB2312"));
+        assert_eq!((decoded.text.as_str(), decoded.encoding, decoded.replaced), (text, "gb18030", 0));
+    }
+
+    #[test]
+    fn a_short_text_is_taken_for_what_it_is() {
+        let (bytes, _, _) = GB18030.encode("营业收入,2023年");
+        assert_eq!(decode(&bytes, None).encoding, "gb18030");
+        let german = b"## k\xF6nnen\n\nk\xF6nnen\n\n\xE4\xF6\xFC\xDF\n";
+        assert_eq!(decode(german, None).text, "## können\n\nkönnen\n\näöüß\n");
+    }
+
+    #[test]
+    fn a_few_broken_bytes_do_not_change_the_encoding() {
+        let mut bytes = CHINESE.repeat(4).into_bytes();
+        bytes[3] = 0xFF;
+        let decoded = decode(&bytes, None);
+        assert_eq!(decoded.encoding, "UTF-8");
+        assert!(decoded.replaced > 0);
+    }
 }

@@ -309,3 +309,104 @@ fn document(line: &[u8], folder: &Path, name: &str) -> Result<Source, String> {
         content,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use index::fault::Coded;
+    use tempfile::TempDir;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    fn folder_with(files: &[(&str, &[u8])]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+        folder
+    }
+
+    fn names(sources: &[Source], folder: &Path) -> Vec<String> {
+        sources.iter().map(|s| s.name.trim_start_matches(&*folder.to_string_lossy()).trim_start_matches('/').to_owned()).collect()
+    }
+
+    #[test]
+    fn a_folder_gives_its_documents_and_descends_only_when_told() {
+        let folder = folder_with(&[
+            ("b.pdf", b"x"),
+            ("a.md", b"x"),
+            (".hidden.md", b"x"),
+            ("~$a.docx", b"x"),
+            ("logo.png", b"x"),
+            ("sub/c.txt", b"x"),
+        ]);
+        assert_eq!(names(&expand(folder.path(), false).unwrap(), folder.path()), ["a.md", "b.pdf"]);
+        assert_eq!(names(&expand(folder.path(), true).unwrap(), folder.path()), ["a.md", "b.pdf", "sub/c.txt"]);
+    }
+
+    #[test]
+    fn lines_are_documents_and_a_bad_line_harms_no_other() {
+        let lines = concat!(
+            "\u{FEFF}{\"id\": \"甲\", \"title\": \"\", \"text\": \"四个汉字\", \"lang\": null, \"metadata\": {\"year\": 2023}}\n",
+            "{\"doc_id\": 7, \"text\": null, \"file\": \"sub/a.md\", \"meta\": null}\n",
+            "\n",
+            "not json\n",
+            "{\"id\": \"x\"}\n",
+            "{\"text\": \"last\", \"unknown\": 1}"
+        );
+        let folder = folder_with(&[("docs.jsonl", lines.as_bytes()), ("sub/a.md", b"# A")]);
+        let sources = expand(&folder.path().join("docs.jsonl"), false).unwrap();
+        assert_eq!(names(&sources, folder.path()), ["docs.jsonl:1", "sub/a.md", "docs.jsonl:4", "docs.jsonl:5", "docs.jsonl:6"]);
+        assert_eq!(
+            (sources[0].external_id.as_deref(), sources[0].title.as_deref(), sources[0].metadata["year"].as_u64()),
+            (Some("甲"), None, Some(2023))
+        );
+        assert_eq!((sources[1].external_id.as_deref(), sources[1].read(100).unwrap()), (Some("7"), b"# A".to_vec()));
+        for (n, said) in [(2, "line 4"), (3, "line 5")] {
+            let error = sources[n].read(100).unwrap_err();
+            assert_eq!(error.code(), "invalid_document");
+            assert!(error.to_string().contains(said), "{error}");
+        }
+        assert_eq!(sources[4].read(100).unwrap(), b"last");
+    }
+
+    fn archive_with(entries: &[(&str, &[u8])]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let mut zip = zip::ZipWriter::new(File::create(folder.path().join("a.zip")).unwrap());
+        for (name, bytes) in entries {
+            zip.start_file(*name, SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated)).unwrap();
+            zip.write_all(bytes).unwrap();
+        }
+        zip.finish().unwrap();
+        folder
+    }
+
+    #[test]
+    fn an_archive_is_read_entry_by_entry_and_names_are_only_names() {
+        let folder = archive_with(&[("报告/a.md", b"# A"), ("../../etc/b.txt", b"b"), ("__MACOSX/x.md", b"x"), ("p.png", b"x")]);
+        let path = folder.path().join("a.zip");
+        let sources = expand(&path, false).unwrap();
+        assert_eq!(names(&sources, &path), ["../../etc/b.txt", "报告/a.md"]);
+        assert_eq!(sources[1].read(10).unwrap(), b"# A");
+        assert_eq!(sources[0].read(10).unwrap(), b"b");
+    }
+
+    #[test]
+    fn limits_and_missing_files_say_what_is_wrong() {
+        let folder = archive_with(&[("bomb.txt", &vec![b'a'; 20 << 20])]);
+        let bomb = expand(&folder.path().join("a.zip"), false).unwrap();
+        assert_eq!(bomb[0].read(1 << 30).unwrap_err().code(), "parser_limit");
+        assert_eq!(bomb[0].read(1 << 20).unwrap_err().code(), "document_too_large");
+        let files = folder_with(&[("a.txt", b"12345")]);
+        let source = &expand(&files.path().join("a.txt"), false).unwrap()[0];
+        assert_eq!(source.read(4).unwrap_err().code(), "document_too_large");
+        assert_eq!(source.read(5).unwrap(), b"12345");
+        assert_eq!(expand(&files.path().join("none"), false).unwrap_err().code(), "unreadable_source");
+        std::fs::write(files.path().join("b.zip"), b"PK no").unwrap();
+        assert_eq!(expand(&files.path().join("b.zip"), false).unwrap_err().code(), "corrupt_document");
+    }
+}

@@ -6,13 +6,13 @@ use scraper::{ElementRef, Html, Node, node::Element};
 
 use super::{
     About, Sink,
-    flow::{Flow, Grid, GridCell, Placer, clean, numbered_heading},
+    flow::{Flow, Grid, GridCell, Placer, clean, is_wide, numbered_heading},
     text::{paragraphs, warnings},
 };
 use crate::{IngestError, sniff::decode};
 
 /// HTML of reports is far smaller; the tree of a larger one takes hundreds of megabytes.
-const HTML_BYTES: usize = 32 << 20;
+const HTML_BYTES: usize = 24 << 20;
 /// Open elements. The builder of the tree is quadratic in it.
 const DEPTH: usize = 400;
 /// Levels of nested quotes and lists in Markdown, which its parser also walks repeatedly.
@@ -69,11 +69,22 @@ fn declared_charset(bytes: &[u8]) -> Option<String> {
 fn nesting(text: &str) -> usize {
     const VOID: [&str; 14] = ["br", "hr", "img", "input", "meta", "link", "p", "li", "td", "tr", "th", "option", "col", "wbr"];
     let (mut depth, mut deepest) = (0usize, 0usize);
-    for (at, _) in text.match_indices('<') {
-        let rest = &text[at + 1..];
+    let mut at = 0;
+    while let Some(next) = text[at..].find('<') {
+        at += next + 1;
+        let rest = &text[at..];
         let (closing, rest) = rest.strip_prefix('/').map_or((false, rest), |r| (true, r));
         let length = rest.bytes().take(12).take_while(u8::is_ascii_alphanumeric).count();
-        if length == 0 || VOID.iter().any(|v| rest[..length].eq_ignore_ascii_case(v)) {
+        let tag = &rest[..length];
+        let is = |name: &&str| tag.eq_ignore_ascii_case(name);
+        if let Some(raw) = ["script", "style"].iter().find(|n| is(n))
+            && !closing
+        {
+            // A comparison in a script opens no element.
+            at += end_of_raw(&text[at..], raw);
+            continue;
+        }
+        if length == 0 || VOID.iter().any(|v| is(v)) {
             continue;
         }
         if closing {
@@ -84,6 +95,13 @@ fn nesting(text: &str) -> usize {
         }
     }
     deepest
+}
+
+/// Where the closing tag of a script or style stands; the end of the text if there is none.
+fn end_of_raw(text: &str, name: &str) -> usize {
+    let closes =
+        |at: &usize| text.as_bytes()[at + 2..].get(..name.len()).is_some_and(|t| t.eq_ignore_ascii_case(name.as_bytes()));
+    text.match_indices("</").map(|(at, _)| at).find(closes).map_or(text.len(), |at| at + 2)
 }
 
 /// Whether the page says which part of it is the content.
@@ -393,7 +411,7 @@ pub(super) fn markdown(bytes: &[u8], sink: &mut Sink) -> Result<About, IngestErr
         inline: String::new(),
         lists: Vec::new(),
         table: None,
-        literal: false,
+        picture: None,
         html: String::new(),
         depth: 0,
     };
@@ -431,7 +449,8 @@ struct Reader<'a, 'b> {
     inline: String,
     lists: Vec<Option<u64>>,
     table: Option<(Vec<Vec<String>>, usize)>,
-    literal: bool,
+    /// Where the description of the picture being read begins in `inline`.
+    picture: Option<usize>,
     /// A run of raw HTML, which reports use for tables Markdown cannot draw.
     html: String,
     depth: usize,
@@ -502,11 +521,8 @@ impl Reader<'_, '_> {
                     _ => self.inline = "- ".into(),
                 }
             }
-            Tag::CodeBlock(_) => {
-                self.end_paragraph()?;
-                self.literal = true;
-            }
-            Tag::Heading { .. } | Tag::FootnoteDefinition(_) | Tag::BlockQuote(_) => self.end_paragraph()?,
+            Tag::Image { .. } => self.picture = Some(self.inline.len()),
+            Tag::CodeBlock(_) | Tag::Heading { .. } | Tag::FootnoteDefinition(_) | Tag::BlockQuote(_) => self.end_paragraph()?,
             _ => {}
         }
         Ok(())
@@ -543,9 +559,17 @@ impl Reader<'_, '_> {
                 Ok(())
             }
             TagEnd::CodeBlock => {
-                self.literal = false;
                 let text = std::mem::take(&mut self.inline);
                 self.flow.block(BlockKind::Paragraph, &text)
+            }
+            TagEnd::Image => {
+                // `image001` describes nothing.
+                let from = self.picture.take().unwrap_or(self.inline.len());
+                let said = self.inline.get(from..).unwrap_or_default();
+                if !said.contains([' ', '\u{3000}']) && !said.contains(is_wide) {
+                    self.inline.truncate(from);
+                }
+                Ok(())
             }
             TagEnd::HtmlBlock => self.end_html(),
             TagEnd::FootnoteDefinition => {
@@ -589,4 +613,114 @@ impl Reader<'_, '_> {
 
 fn level_of(level: HeadingLevel) -> u8 {
     level as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use BlockKind::{Caption, Heading, ListItem, Paragraph, Table};
+    use index::{fault::Coded, page::Page};
+
+    use super::*;
+
+    fn read(parse: impl Fn(&[u8], &mut Sink) -> Result<About, IngestError>, text: &[u8]) -> (Vec<Page>, About) {
+        let mut pages = Vec::new();
+        let about = parse(text, &mut |page| {
+            pages.push(page);
+            Ok(())
+        });
+        (pages, about.unwrap())
+    }
+
+    fn check(parse: impl Fn(&[u8], &mut Sink) -> Result<About, IngestError>, text: &str, wanted: &[(BlockKind, &str)]) {
+        let (pages, _) = read(parse, text.as_bytes());
+        let got: Vec<(BlockKind, &str)> = pages[0].blocks.iter().map(|b| (b.kind, &pages[0].text[b.range()])).collect();
+        assert_eq!(got, wanted);
+    }
+
+    #[test]
+    fn a_cell_over_two_rows_does_not_shift_its_neighbours() {
+        let text =
+            "<table><caption>表1 费用（单位：万元）</caption><tr><th rowspan=2>企业<th colspan=2>费用<tr><th>2022年<th>2023年
+            <tr><td rowspan=2>云梯<td>1<td>2<tr><td>3<td>4</table>";
+        check(
+            html,
+            text,
+            &[(Caption, "表1 费用（单位：万元）"), (Table, "企业 | 费用\n企业 | 2022年 | 2023年\n云梯 | 1 | 2\n云梯 | 3 | 4")],
+        );
+        let (pages, _) = read(html, text.as_bytes());
+        let table = pages[0].blocks[1].table.as_ref().unwrap();
+        assert_eq!((table.header_rows, table.unit.as_deref()), (2, Some("单位：万元")));
+        assert_eq!(table.rows[0].iter().map(|c| (c.column, c.column_span)).collect::<Vec<_>>(), [(0, 1), (1, 2)]);
+        assert_eq!(table.rows[3].iter().map(|c| c.column).collect::<Vec<_>>(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_filing_keeps_its_signs_at_the_numbers() {
+        let text = "<table><tr><td></td><td></td><td colspan=2>2023</td><td></td><td colspan=2>2022</td></tr>
+            <tr><td>Net sales</td><td></td><td>$</td><td>1,200</td><td></td><td>$</td><td>900</td></tr>
+            <tr><td>Loss</td><td></td><td></td><td>(12</td><td>)</td><td></td><td>—</td></tr></table>";
+        check(html, text, &[(Table, " | 2023 | 2022\nNet sales | $1,200 | $900\nLoss | (12) | —")]);
+    }
+
+    #[test]
+    fn navigation_and_scripts_are_left_out() {
+        let text = "<html><head><title>Report — Site</title><script>if (a<b) x()</script></head><body><nav>Home</nav>
+            <ul><li><a href=/a>A</a><li><a href=/b>B</a><li><a href=/c>C</a></ul><header>Logo</header>
+            <main><h1>Report</h1><p>Sales<br>rose.</p><ol start=3><li><p>Third</p><ul><li>Inner</ul></ol>
+            <p style='display: none'>x</p></main><footer>©</footer>";
+        check(
+            html,
+            text,
+            &[(Heading(1), "Report"), (Paragraph, "Sales"), (Paragraph, "rose."), (ListItem, "3. Third"), (ListItem, "- Inner")],
+        );
+        assert_eq!(read(html, text.as_bytes()).1.title.as_deref(), Some("Report"));
+    }
+
+    #[test]
+    fn the_encoding_in_the_page_is_believed() {
+        let text = "<html><head><meta charset=gb2312><title>年度报告</title></head><body><p>利润</p></body></html>";
+        let (bytes, _, _) = encoding_rs::GBK.encode(text);
+        assert_eq!(read(html, &bytes).1.title.as_deref(), Some("年度报告"));
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_before_it_is_parsed() {
+        let spans = format!("<table>{}</table>", "<tr><td colspan=1000 rowspan=65534>x".repeat(50_000));
+        for text in ["<div>".repeat(100_000), spans] {
+            assert_eq!(html(text.as_bytes(), &mut |_| Ok(())).unwrap_err().code(), "parser_limit");
+        }
+        assert_eq!(markdown("> ".repeat(5_000).as_bytes(), &mut |_| Ok(())).unwrap_err().code(), "parser_limit");
+    }
+
+    #[test]
+    fn markdown_gives_headings_lists_tables_and_code() {
+        let text = "---\ntitle: \"年报\"\ndate: 2023-09-01\n---\n# 一 概述\n\n正文**重点**。\n\n- 甲\n  1. 乙\n\n![image001](a.png)\n\n表1 收入\n\n| 企业 | 2022年 |\n|---|---|\n| 云梯 | 1.5 |\n\n```\nlet x;\n```\n";
+        let wanted = [
+            (Heading(1), "一 概述"),
+            (Paragraph, "正文重点。"),
+            (ListItem, "- 甲"),
+            (ListItem, "1. 乙"),
+            (Caption, "表1 收入"),
+            (Table, "企业 | 2022年\n云梯 | 1.5"),
+            (Paragraph, "let x;"),
+        ];
+        check(markdown, text, &wanted);
+        let (_, about) = read(markdown, text.as_bytes());
+        assert_eq!((about.title.as_deref(), about.created.as_deref()), (Some("年报"), Some("2023-09-01")));
+    }
+
+    #[test]
+    fn html_tables_in_markdown_are_tables() {
+        let text = "Text\n\n<table><tr><td>a</td><td>1</td></tr><tr><td>b</td><td>2</td></tr></table>\n";
+        check(markdown, text, &[(Paragraph, "Text"), (Table, "a | 1\nb | 2")]);
+    }
+
+    #[test]
+    fn cut_off_and_mixed_up_markup_does_not_panic() {
+        let text = "<html><table><tr><td rowspan=3>甲<td>乙<tr><h1>标题<ul><li>x<table><tr><td>&nbsp;</html><p>— 尾";
+        for end in (0..text.len()).filter(|n| text.is_char_boundary(*n)) {
+            let _ = html(&text.as_bytes()[..end], &mut |_| Ok(()));
+            let _ = markdown(&text.as_bytes()[..end], &mut |_| Ok(()));
+        }
+    }
 }

@@ -191,3 +191,91 @@ fn separator(text: &str, extension: &str) -> u8 {
     // The last of equals wins in `max_by_key`, the conventional separator comes first: look from behind.
     candidates.into_iter().rev().max_by_key(|s| evenness(*s)).filter(|s| evenness(*s) > 0).unwrap_or(first)
 }
+
+#[cfg(test)]
+mod tests {
+    use index::page::Page;
+
+    use super::*;
+
+    fn read(parse: impl Fn(&mut Sink) -> Result<About, IngestError>) -> (Vec<Page>, About) {
+        let mut pages = Vec::new();
+        let about = parse(&mut |page| {
+            pages.push(page);
+            Ok(())
+        });
+        (pages, about.unwrap())
+    }
+
+    fn blocks(text: &str) -> Vec<(BlockKind, String)> {
+        let (pages, _) = read(|sink| plain(text.as_bytes(), sink));
+        pages.iter().flat_map(|p| p.blocks.iter().map(|b| (b.kind, p.text[b.range()].to_owned()))).collect()
+    }
+
+    #[test]
+    fn headings_are_told_by_their_numbers_when_they_stand_alone() {
+        let text = "某某行业研究报告\n\n第一章 概述\n\n行业大模型正在发展。\n\n一、市场\n（一）规模\n规模为41.6亿元。\n\n1.1 Scope\n\n1.2亿元的收入来自海外。";
+        let kinds: Vec<BlockKind> = blocks(text).into_iter().map(|(k, _)| k).collect();
+        use BlockKind::{Heading, Paragraph};
+        assert_eq!(kinds, [Paragraph, Heading(1), Paragraph, Heading(3), Heading(4), Paragraph, Heading(4), Paragraph]);
+        let (_, about) = read(|sink| plain(text.as_bytes(), sink));
+        assert_eq!(about.title.as_deref(), Some("某某行业研究报告"));
+    }
+
+    #[test]
+    fn lines_broken_by_an_editor_are_joined_again() {
+        let text = "Revenue of the group rose by five percent in the year that ended in\nJune, because prices were raised in all of the markets that the group\nserves and because volumes held.\n";
+        assert_eq!(blocks(text), [(BlockKind::Paragraph, text.trim().replace('\n', " "))]);
+        assert_eq!(blocks("营业收入增长。\n利润下降。\n成本持平。").len(), 3);
+    }
+
+    #[test]
+    fn a_table_drawn_with_bars_is_a_table_with_an_empty_first_cell() {
+        let text = "(in millions)\n |  | Years Ended September 30, | \n | 2019 | 2018 | 2017\nFixed Price | $  1,452.4 | $  1,146.2 | $  1,036.9\nOther | 44.1 | 56.7 | 70.8";
+        let (pages, _) = read(|sink| plain(text.as_bytes(), sink));
+        let table = pages[0].blocks.last().unwrap().table.clone().unwrap();
+        let cell = |r: usize, c: usize| &pages[0].text[table.rows[r][c].range()];
+        assert_eq!(table.header_rows, 2);
+        assert_eq!(table.unit.as_deref(), Some("(in millions)"));
+        assert_eq!((cell(1, 0), cell(1, 1), table.rows[1][1].column), ("", "2019", 1));
+        assert_eq!((cell(2, 0), cell(2, 3)), ("Fixed Price", "$ 1,036.9"));
+    }
+
+    #[test]
+    fn one_line_of_many_megabytes_is_cut_between_characters() {
+        let text = "营业收入".repeat(200_000);
+        let (pages, _) = read(|sink| plain(text.as_bytes(), sink));
+        assert!(pages.len() > 30 && pages.iter().all(|p| p.text.len() <= PART));
+        assert_eq!(pages.iter().map(|p| p.text.as_str()).collect::<String>(), text);
+        assert_eq!(pages.iter().map(|p| p.number).collect::<Vec<_>>(), (1..=pages.len() as u32).collect::<Vec<_>>());
+    }
+
+    fn check_csv(text: &str, name: &str, header_rows: u32, rows: &[&str]) {
+        let (pages, _) = read(|sink| csv(text.as_bytes(), name, sink));
+        assert_eq!(pages[0].text.lines().collect::<Vec<_>>(), rows);
+        assert_eq!(pages[0].blocks.last().unwrap().table.as_ref().unwrap().header_rows, header_rows);
+    }
+
+    #[test]
+    fn separators_quotes_and_ragged_rows_are_read() {
+        let text = "企业,2022年,备注\n云梯,\"1,937.2\",\"第一行\n第二行\"\n远山,97.5\n";
+        check_csv(text, "a.csv", 1, &["企业 | 2022年 | 备注", "云梯 | 1,937.2 | 第一行第二行", "远山 | 97.5"]);
+        check_csv("name;sales\na;1,5\nb;2,5\n", "a.csv", 1, &["name | sales", "a | 1,5", "b | 2,5"]);
+        check_csv("name\tsales\na\t1\nb\t2\n", "a.tsv", 1, &["name | sales", "a | 1", "b | 2"]);
+        check_csv("a|1|x\nb|2|y\n", "a.csv", 0, &["a | 1 | x", "b | 2 | y"]);
+    }
+
+    #[test]
+    fn each_part_of_a_long_csv_knows_the_header() {
+        let text: String =
+            std::iter::once("company,sales\n".to_owned()).chain((0..9000).map(|n| format!("c{n},{n}.5\n"))).collect();
+        let (pages, _) = read(|sink| csv(text.as_bytes(), "a.csv", sink));
+        assert!(pages.len() >= 2);
+        let tables = pages.iter().flat_map(|p| p.blocks.iter().map(move |b| (p, b.table.as_ref().unwrap())));
+        for (page, table) in tables.clone() {
+            assert_eq!(&page.text[table.rows[0][1].range()], "sales");
+            assert_eq!(table.header_rows, 1);
+        }
+        assert_eq!(tables.map(|(_, t)| t.rows.len() - 1).sum::<usize>(), 9000);
+    }
+}
