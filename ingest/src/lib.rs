@@ -32,6 +32,12 @@ pub enum IngestError {
     ParserLimit { limit: String },
     #[error("no text was found on any of its {pages} pages; if it is a scan, run text recognition over it first")]
     NoText { pages: usize },
+    #[error("`{name}` cannot be read: {reason}")]
+    Unreadable { name: String, reason: String },
+    #[error("`{name}` has {bytes} bytes, more than the {limit} that are allowed")]
+    TooLarge { name: String, bytes: u64, limit: u64 },
+    #[error("`{name}`: {reason}")]
+    InvalidDocument { name: String, reason: String },
     /// What a parser in another process said.
     #[error("{detail}")]
     Parser { code: String, detail: String },
@@ -56,6 +62,9 @@ impl Coded for IngestError {
             Self::Unsupported { .. } => "unsupported_type",
             Self::ParserLimit { .. } => "parser_limit",
             Self::NoText { .. } => "no_text",
+            Self::Unreadable { .. } => "unreadable_source",
+            Self::TooLarge { .. } => "document_too_large",
+            Self::InvalidDocument { .. } => "invalid_document",
             Self::Index(error) => error.code(),
         }
     }
@@ -65,7 +74,8 @@ impl Coded for IngestError {
             Self::Empty | Self::Encrypted { .. } | Self::Corrupt { .. } | Self::Parser { .. } | Self::Unsupported { .. } | Self::NoText { .. } => {
                 Fault::Caller
             }
-            Self::ParserLimit { .. } => Fault::Limit,
+            Self::Unreadable { .. } | Self::InvalidDocument { .. } => Fault::Caller,
+            Self::ParserLimit { .. } | Self::TooLarge { .. } => Fault::Limit,
             Self::Index(error) => error.fault(),
         }
     }
