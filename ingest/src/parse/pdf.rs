@@ -523,3 +523,142 @@ fn filing_title(blocks: &[(f32, String)]) -> Option<String> {
     let company = company.trim_end_matches(['(', ' ', ',']).to_owned();
     Some([Some(company), form.map(|f| format!("Form {f}")), period].into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn title(text: &str, want: bool) {
+        assert_eq!(is_title(text), want, "{text}");
+    }
+
+    #[test]
+    fn file_names_numbers_and_defaults_are_no_titles() {
+        title("Amcor reports fiscal 2023 results", true);
+        title("四方科技集团股份有限公司 2019 年年度报告", true);
+        title("Microsoft Word - report.doc", false);
+        title("0000104169-22-000012", false);
+        title("annual_report_final.pdf", false);
+        title("股份有限公司", false);
+        title("untitled", false);
+    }
+
+    #[test]
+    fn text_strings_are_decoded_by_their_mark() {
+        assert_eq!(decode(b"\xfe\xff\x5e\x74\x62\xa5"), "年报");
+        assert_eq!(decode("年报".as_bytes()), "年报");
+        assert_eq!(decode(b"Soci\xe9t\xe9"), "Société");
+    }
+
+    #[test]
+    fn page_labels_are_written_in_their_style() {
+        assert_eq!(numeral("r", 4), "iv");
+        assert_eq!(numeral("R", 1999), "MCMXCIX");
+        assert_eq!(numeral("D", 12), "12");
+        assert_eq!(numeral("A", 28), "BB");
+    }
+
+    #[test]
+    fn a_file_that_is_no_pdf_is_corrupt() {
+        let error = parse(b"%PDF-1.7\ncut off", &mut |_| Ok(()));
+        assert!(matches!(error, Err(IngestError::Corrupt { format: "PDF", .. })), "{error:?}");
+    }
+
+    fn samples() -> Option<PathBuf> {
+        let data = std::env::var_os("DOSSIER_TEST_DATA").map(PathBuf::from);
+        let data = data.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"));
+        let own = data.parent()?.join("samples/own");
+        own.is_dir().then_some(own)
+    }
+
+    fn read(path: &std::path::Path) -> (Result<About, IngestError>, Vec<Page>) {
+        let mut pages = Vec::new();
+        let about = parse(&std::fs::read(path).expect("a sample that was listed"), &mut |page| {
+            pages.push(page);
+            Ok(())
+        });
+        (about, pages)
+    }
+
+    /// The truth of a family: its paragraphs and headings in order, and the rows of its table.
+    fn check(own: &std::path::Path, family: &str, kind: &str) {
+        let truth = std::fs::read(own.join(format!("{family}.truth.json"))).expect("the truth beside the samples");
+        let truth: serde_json::Value = serde_json::from_slice(&truth).expect("JSON");
+        let name = format!("{family}.{kind}.pdf");
+        let (about, pages) = read(&own.join(&name));
+        assert!(
+            about.expect(&name).title.is_some_and(|t| truth["title"].as_str().is_none_or(|want| t.contains(want))),
+            "{name}: title"
+        );
+        let bare = |s: &str| s.split_whitespace().collect::<String>();
+        let text: String = pages.iter().map(|p| bare(&p.text)).collect();
+        let mut rows: Vec<Vec<String>> = Vec::new();
+        for page in &pages {
+            let mut last = 0;
+            for word in &page.words {
+                assert!(last <= word.start && word.start < word.end, "{name}: words in order");
+                assert!(word.rect.iter().all(|v| (0.0..=1.0).contains(v)), "{name}: words on the page");
+                last = word.end;
+            }
+            for table in page.blocks.iter().filter_map(|b| b.table.as_ref()) {
+                rows.extend(
+                    table
+                        .rows
+                        .iter()
+                        .map(|row| row.iter().map(|c| bare(&page.text[c.range()])).filter(|t| !t.is_empty()).collect()),
+                );
+            }
+        }
+        let mut at = 0;
+        for block in truth["blocks"].as_array().expect("blocks") {
+            match (block["text"].as_str(), block["rows"].as_array()) {
+                (Some(want), _) => {
+                    let found = text[at..].find(&bare(want));
+                    at += found.unwrap_or_else(|| panic!("{name}: `{want}` is missing or out of order"));
+                }
+                (_, Some(wanted)) => {
+                    for row in wanted {
+                        let want: Vec<String> =
+                            row.as_array().expect("a row").iter().filter_map(|c| c.as_str()).map(bare).collect();
+                        // The first cell may span rows.
+                        assert!(rows.iter().any(|have| have == &want || have[..] == want[1..]), "{name}: row {want:?}");
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn our_samples_are_read_in_order_with_every_cell() {
+        let Some(own) = samples() else {
+            println!("skipped: no samples beside the test data");
+            return;
+        };
+        for kind in ["onecol", "twocol", "word", "chrome", "enc-owner"] {
+            check(&own, "gas-sensors", kind);
+            check(&own, "llm-mall", kind);
+        }
+        check(&own, "llm-mall", "cid-unigb");
+        check(&own, "llm-mall", "founder");
+    }
+
+    #[test]
+    fn text_that_cannot_be_trusted_is_left_out_and_told() {
+        let Some(own) = samples() else {
+            println!("skipped: no samples beside the test data");
+            return;
+        };
+        for (file, word) in
+            [("notounicode", "does not say"), ("pua", "is wrong"), ("shifted", "is wrong"), ("scan", "no text layer")]
+        {
+            let (about, pages) = read(&own.join(format!("llm-mall.{file}.pdf")));
+            let about = about.expect(file);
+            assert!(pages.len() == 1 && pages[0].text.is_empty() && pages[0].number == 1, "{file}");
+            assert!(about.warnings.iter().any(|w| w.starts_with("page 1:") && w.contains(word)), "{file}: {:?}", about.warnings);
+        }
+        assert!(matches!(read(&own.join("llm-mall.enc-user.pdf")).0, Err(IngestError::Encrypted { format: "PDF" })));
+    }
+}

@@ -294,12 +294,9 @@ fn masked(text: &str) -> String {
 
 /// Whether a masked line is a page number and nothing else.
 fn is_page_number(mask: &str) -> bool {
-    let bare: String = mask
-        .to_lowercase()
-        .chars()
-        .filter(|c| !matches!(c, '-' | '–' | '—' | '/' | '|' | '·' | '第' | '页' | '共' | 'f'))
-        .collect();
-    matches!(bare.as_str(), "#" | "##" | "page#" | "page#of#" | "#of#" | "#,#")
+    let bare: String =
+        mask.to_lowercase().chars().filter(|c| !matches!(c, '-' | '–' | '—' | '/' | '|' | '·' | '第' | '页' | '共')).collect();
+    matches!(bare.as_str(), "#" | "##" | "f#" | "page#" | "page#of#" | "#of#" | "#,#")
 }
 
 /// The blocks of a page, in reading order; `body` is the usual font size of the document.
@@ -981,4 +978,76 @@ pub fn leader_end(chars: &[Char], from: usize) -> Option<usize> {
         to += 1;
     }
     (dots >= 5).then_some(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(lines: &[&str], want: &str) {
+        let mut text = String::new();
+        lines.iter().for_each(|line| if text.is_empty() { text.push_str(line) } else { join(&mut text, line) });
+        assert_eq!(text, want);
+    }
+
+    #[test]
+    fn lines_join_without_a_blank_between_han_characters() {
+        joined(&["公司本年度实现营业", "收入 1,234 万元，", "较上年增长。"], "公司本年度实现营业收入 1,234 万元，较上年增长。");
+        joined(&["net sales rose", "by 5 %"], "net sales rose by 5 %");
+    }
+
+    #[test]
+    fn a_hyphen_of_the_typesetter_goes_and_one_of_the_author_stays() {
+        joined(&["the demand ac-", "counted for half"], "the demand accounted for half");
+        joined(&["fiscal 2022-", "2023"], "fiscal 2022-2023");
+        joined(&["the segment Asia-", "Pacific"], "the segment Asia-Pacific");
+        let words = Vocabulary(["home", "personal", "care"].map(String::from).into());
+        assert_eq!(joint("home and personal-", "care", &words), Joint::Nothing);
+    }
+
+    #[test]
+    fn page_numbers_are_masked_in_running_lines() {
+        assert_eq!(masked("5 / 156"), masked("61 / 156"));
+        assert_eq!(masked("1-1-106"), masked("1-1-7"));
+        assert_eq!(masked("iv"), masked("xii"));
+        assert_ne!(masked("Item 1A. Risk Factors"), masked("Item 7. Discussion"));
+        for text in ["54", "- 12 -", "第 3 页 共 10 页", "F-12", "Page 3 of 90", "iv"] {
+            assert!(is_page_number(&masked(text)), "{text}");
+        }
+        assert!(!is_page_number(&masked("Total 54")));
+    }
+
+    fn numbered(text: &str, want: Option<u8>) {
+        assert_eq!(numbering(text).map(|n| n.level), want, "{text}");
+    }
+
+    #[test]
+    fn headings_are_told_by_their_numbering() {
+        numbered("第一节 释义", Some(1));
+        numbered("第三章 财务会计信息", Some(1));
+        numbered("二、财务报表", Some(2));
+        numbered("（一）主要会计数据", Some(3));
+        numbered("2.1 模型商店型厂商", Some(2));
+        numbered("PART II", Some(1));
+        numbered("Item 1A. Risk Factors", Some(2));
+        numbered("18.4万元；检索增强", Some(2));
+        numbered("11.4% to 3.92 million units", None);
+        numbered("第三条 本公司", None);
+    }
+
+    #[test]
+    fn items_of_lists_are_told_by_their_markers() {
+        for text in ["• first", "（1）采购模式", "(a) the notes", "3) third", "①", "- a point"] {
+            assert!(list_marker(text), "{text}");
+        }
+        for text in ["(1,234) in cash", "2023 was good", "-4.49"] {
+            assert!(!list_marker(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn leader_dots_are_told_from_points() {
+        assert!(has_leader("第一节 释义..................5"));
+        assert!(!has_leader("and so on... said the chairman."));
+    }
 }

@@ -610,6 +610,14 @@ fn run(rows: &[Row], at: usize, floor: usize) -> Option<(usize, usize)> {
         if row.y - last.y > 3.4 * row.size.max(last.size) {
             break;
         }
+        // Years without a label after figures: the header of the next table.
+        if data >= 2
+            && row.entries.len() >= 2
+            && row.entries.iter().all(|e| e.sort == Sort::Year)
+            && row.x0() > left + 0.3 * (right - left)
+        {
+            break;
+        }
         if row.is_data() {
             figures_from = figures_from.min(row.figures_from());
             left = left.min(row.x0());
@@ -1193,5 +1201,150 @@ pub fn attach_captions(drafts: &mut [Draft]) {
                 (caption, _) => caption,
             };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is(text: &str, value: bool, year: bool) {
+        assert_eq!((is_value(text), is_year(text)), (value, year), "{text}");
+    }
+
+    #[test]
+    fn figures_are_told_from_years_and_words() {
+        is("1,234", true, false);
+        is("(12.3)%", true, false);
+        is("$ 14,694", true, false);
+        is("—", true, false);
+        is("-4.49", true, false);
+        is("Net sales", false, false);
+        is("七、29", false, false);
+        is("1.", false, false);
+    }
+
+    #[test]
+    fn years_and_dates_are_header_material() {
+        is("2023", true, true);
+        is("2023年", false, true);
+        is("2019 年 12 月 31 日", false, true);
+        is("2023年上半年", false, true);
+        is("FY2023", false, true);
+        is("December 31, 2023", false, true);
+        is("2007-12-31", false, true);
+    }
+
+    fn header(rows: &[&str], want: u32) {
+        let cells = |row: &&str| row.split('|').zip(0..).map(|(text, column)| (column, text.trim().to_owned())).collect();
+        assert_eq!(header_rows(&rows.iter().map(cells).collect::<Vec<_>>()), want, "{rows:?}");
+    }
+
+    #[test]
+    fn rows_before_the_first_figure_are_header() {
+        header(&["项目 | 2019年 | 2018年", "营业收入 | 1,175 | 1,230"], 1);
+        header(&["(in millions)", "Years ended June 30, | 2023 | 2022", "Net sales | 14,694 | 14,544"], 2);
+        header(&["December 31, | 2022 | 2021", "Assets", "Cash | 14,614 | 8,052"], 1);
+        header(&["企业 | 指标", "云梯 | 收入"], 1);
+    }
+
+    #[test]
+    fn a_part_that_begins_with_labels_or_figures_has_no_header() {
+        header(&["负债合计 | | 719 | 405", "资本公积 | | 573 | 581"], 0);
+        header(&["开发支出", "商誉", "长期待摊费用 | 8,137 | 82"], 0);
+    }
+
+    fn unit(text: &str, want: Option<&str>) {
+        assert_eq!(unit_of(text).as_deref(), want, "{text}");
+    }
+
+    #[test]
+    fn unit_lines_are_kept_as_printed() {
+        unit("单位：万元", Some("单位：万元"));
+        unit("单位：元 币种：人民币", Some("单位：元 币种：人民币"));
+        unit("表1 关键财务指标（单位：百万元）", Some("单位：百万元"));
+        unit("人民币百万元", Some("人民币百万元"));
+        unit("(in millions)", Some("(in millions)"));
+        unit("(In thousands, except per share data)", Some("(In thousands, except per share data)"));
+        unit("CONSOLIDATED BALANCE SHEETS (in millions)", Some("(in millions)"));
+        unit("$ in millions, except per share amounts", Some("$ in millions, except per share amounts"));
+    }
+
+    #[test]
+    fn the_unit_that_prepares_a_statement_is_no_measure() {
+        unit("编制单位：四方科技集团股份有限公司", None);
+        unit("公司", None);
+        unit(
+            "We invested millions of dollars in new plants, and we expect to invest millions of dollars more in the years ahead.",
+            None,
+        );
+    }
+
+    /// A word at a place; each character is 5 points wide.
+    fn piece(text: &str, x: f32, y: f32) -> Piece {
+        let chars = text.chars().zip(0..).map(|(ch, i)| Char { ch, x0: x + 5.0 * i as f32, x1: x + 5.0 * (i + 1) as f32 });
+        Piece { chars: chars.collect(), y, size: 10.0, bold: false }
+    }
+
+    fn texts(grid: &Grid) -> Vec<String> {
+        grid.rows.iter().map(|row| row.iter().map(GridCell::text).collect::<Vec<_>>().join(" | ")).collect()
+    }
+
+    #[test]
+    fn aligned_figures_become_a_table_with_its_header() {
+        let mut pieces = vec![piece("A paragraph of prose that runs over the whole width of the page, above.", 50.0, 60.0)];
+        for (row, (label, a, b)) in [
+            ("", "2023", "2022"),
+            ("Net sales", "14,694", "14,544"),
+            ("Cost of sales", "(11,969)", "(11,724)"),
+            ("Gross profit", "2,725", "2,820"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let y = 100.0 + 14.0 * row as f32;
+            for (text, right) in [(a, 340.0), (b, 420.0)] {
+                pieces.push(piece(text, right - 5.0 * text.len() as f32, y));
+            }
+            if !label.is_empty() {
+                pieces.push(piece(label, 50.0, y));
+            }
+        }
+        let (grids, rest) = stream(pieces);
+        assert_eq!(rest.len(), 1);
+        assert_eq!(
+            texts(&grids[0]),
+            ["2023 | 2022", "Net sales | 14,694 | 14,544", "Cost of sales | (11,969) | (11,724)", "Gross profit | 2,725 | 2,820"]
+        );
+        assert_eq!(grids[0].header_rows, 1);
+    }
+
+    #[test]
+    fn ruling_lines_become_a_table_with_merged_cells() {
+        let line = |horizontal, at, from, to| Rule { horizontal, at, from, to };
+        let rules = [
+            line(true, 100.0, 50.0, 350.0),
+            line(true, 120.0, 50.0, 350.0),
+            line(true, 140.0, 150.0, 350.0),
+            line(true, 160.0, 50.0, 350.0),
+            line(false, 50.0, 100.0, 160.0),
+            line(false, 150.0, 100.0, 160.0),
+            line(false, 250.0, 100.0, 160.0),
+            line(false, 350.0, 100.0, 160.0),
+        ];
+        let at = [
+            ("企业", 60.0, 115.0),
+            ("指标", 160.0, 115.0),
+            ("2023年", 260.0, 115.0),
+            ("云梯", 60.0, 144.0),
+            ("收入", 160.0, 135.0),
+            ("1,284", 260.0, 135.0),
+            ("利润", 160.0, 155.0),
+            ("128", 260.0, 155.0),
+        ];
+        let (grids, rest) = lattice(&rules, at.into_iter().map(|(text, x, y)| piece(text, x, y)).collect());
+        assert!(rest.is_empty());
+        assert_eq!(texts(&grids[0]), ["企业 | 指标 | 2023年", "云梯 | 收入 | 1,284", "利润 | 128"]);
+        assert_eq!((grids[0].rows[1][0].row_span, grids[0].header_rows), (2, 1));
     }
 }
