@@ -32,12 +32,13 @@ pub(super) fn parse(format: Format, bytes: &[u8], name: &str, sink: &mut Sink) -
     let ir = document.to_ir();
     drop(document);
     let mut about = about(&ir);
-    let mut body = match kind {
+    let (stated, heading) = match kind {
         DocumentFormat::Xlsx | DocumentFormat::Xls => sheets(&ir, sink, &mut about)?,
         DocumentFormat::Pptx | DocumentFormat::Ppt => slides(&ir, sink, &mut about)?,
         _ => flowing(&ir, sink)?,
     };
-    about.title = about.title.take().or(body.take());
+    // The title a reader sees comes before the one in the properties, which is often the template's.
+    about.title = stated.or(about.title.take()).or(heading);
     Ok(about)
 }
 
@@ -108,7 +109,10 @@ fn is_title(title: &str) -> bool {
     title.chars().count() > 3 && !file && !program.iter().any(|p| lower.starts_with(p)) && title.chars().any(char::is_alphabetic)
 }
 
-fn flowing(ir: &DocumentIR, sink: &mut Sink) -> Result<Option<String>, IngestError> {
+/// A title that is marked as one, and a heading that may serve.
+type Titles = (Option<String>, Option<String>);
+
+fn flowing(ir: &DocumentIR, sink: &mut Sink) -> Result<Titles, IngestError> {
     let mut flow = Flow::unpaged(sink);
     let mut title = None;
     for section in &ir.sections {
@@ -117,10 +121,10 @@ fn flowing(ir: &DocumentIR, sink: &mut Sink) -> Result<Option<String>, IngestErr
         writer.notes()?;
     }
     let heading = flow.finish()?;
-    Ok(title.or(heading))
+    Ok((title, heading))
 }
 
-fn slides(ir: &DocumentIR, sink: &mut Sink, about: &mut About) -> Result<Option<String>, IngestError> {
+fn slides(ir: &DocumentIR, sink: &mut Sink, about: &mut About) -> Result<Titles, IngestError> {
     about.paged = true;
     let mut flow = Flow::paged(sink);
     let (mut title, mut first) = (None, None);
@@ -149,7 +153,7 @@ fn slides(ir: &DocumentIR, sink: &mut Sink, about: &mut About) -> Result<Option<
         flow.end()?;
     }
     flow.finish()?;
-    Ok(first)
+    Ok((None, first))
 }
 
 /// Whether the title of a slide already stands among its elements.
@@ -159,7 +163,7 @@ fn begins_with(section: &Section, title: &str) -> bool {
     })
 }
 
-fn sheets(ir: &DocumentIR, sink: &mut Sink, about: &mut About) -> Result<Option<String>, IngestError> {
+fn sheets(ir: &DocumentIR, sink: &mut Sink, about: &mut About) -> Result<Titles, IngestError> {
     about.paged = true;
     let mut flow = Flow::paged(sink);
     for section in &ir.sections {
@@ -185,7 +189,7 @@ fn sheets(ir: &DocumentIR, sink: &mut Sink, about: &mut About) -> Result<Option<
     flow.finish()?;
     // The library takes the first sheet's name for a title.
     about.title.take_if(|t| ir.sections.iter().any(|s| s.title.as_deref().map(clean).as_ref() == Some(t)));
-    Ok(None)
+    Ok((None, None))
 }
 
 struct Writer<'w, 'a, 'b> {
@@ -362,4 +366,171 @@ fn list_text(list: &List) -> String {
         i.nested.as_ref().map_or(own.clone(), |n| format!("{own}\n{}", list_text(n)))
     };
     list.items.iter().map(item).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use index::{fault::Coded, page::Page};
+    use office_oxide::{
+        create::create_from_markdown_to_writer,
+        xlsx::write::{CellData, CellStyle, XlsxWriter},
+    };
+
+    use super::*;
+
+    fn read(format: Format, bytes: &[u8]) -> Result<(Vec<Page>, About), IngestError> {
+        let mut pages = Vec::new();
+        let about = parse(format, bytes, "a", &mut |page| {
+            pages.push(page);
+            Ok(())
+        })?;
+        Ok((pages, about))
+    }
+
+    fn blocks(page: &Page) -> Vec<(BlockKind, &str)> {
+        page.blocks.iter().map(|b| (b.kind, &page.text[b.range()])).collect()
+    }
+
+    /// A Word file with this body.
+    fn docx(body: &str) -> Vec<u8> {
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let parts = [
+            (
+                "[Content_Types].xml",
+                r#"<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/word/document.xml" ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>"#.to_owned(),
+            ),
+            (
+                "_rels/.rels",
+                r#"<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/></Relationships>"#.to_owned(),
+            ),
+            (
+                "word/document.xml",
+                format!(r#"<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body>{body}</w:body></w:document>"#),
+            ),
+        ];
+        for (name, text) in parts {
+            zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(text.as_bytes()).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    }
+
+    fn paragraph(text: &str) -> String {
+        format!("<w:p><w:r><w:t>{text}</w:t></w:r></w:p>")
+    }
+
+    fn cell(properties: &str, text: &str) -> String {
+        format!("<w:tc><w:tcPr>{properties}</w:tcPr>{}</w:tc>", paragraph(text))
+    }
+
+    #[test]
+    fn a_word_file_gives_headings_paragraphs_and_tables_with_merged_cells() {
+        let rows = [
+            [cell("<w:vMerge w:val=\"restart\"/>", "企业"), cell("<w:gridSpan w:val=\"2\"/>", "收入")].concat(),
+            [cell("<w:vMerge/>", ""), cell("", "2022年"), cell("", "2023年")].concat(),
+            [cell("", "云梯"), cell("", "1.5"), cell("", "2.5")].concat(),
+        ];
+        let table = format!("<w:tbl>{}</w:tbl>", rows.map(|r| format!("<w:tr>{r}</w:tr>")).concat());
+        let heading = "<w:p><w:pPr><w:outlineLvl w:val=\"0\"/></w:pPr><w:r><w:t>经营情况</w:t></w:r></w:p>";
+        let body =
+            [heading.to_owned(), paragraph("（一）主营业务"), paragraph("收入增长。"), paragraph("单位：万元"), table].concat();
+        let (pages, about) = read(Format::Docx, &docx(&body)).unwrap();
+        let wanted = [
+            (BlockKind::Heading(1), "经营情况"),
+            (BlockKind::Heading(4), "（一）主营业务"),
+            (BlockKind::Paragraph, "收入增长。"),
+            (BlockKind::Caption, "单位：万元"),
+            (BlockKind::Table, "企业 | 收入\n企业 | 2022年 | 2023年\n云梯 | 1.5 | 2.5"),
+        ];
+        assert_eq!(blocks(&pages[0]), wanted);
+        let table = pages[0].blocks[4].table.as_ref().unwrap();
+        assert_eq!((table.unit.as_deref(), table.header_rows, table.rows[0][1].column_span), (Some("单位：万元"), 2, 2));
+        assert_eq!((about.title.as_deref(), about.paged), (Some("经营情况"), false));
+    }
+
+    #[test]
+    fn a_workbook_gives_a_page_a_sheet_with_numbers_as_they_are_shown() {
+        let mut writer = XlsxWriter::new();
+        let text = |t: &str| CellData::String(t.into());
+        {
+            let mut sheet = writer.add_sheet("利润表");
+            sheet.add_row(vec![text("合并利润表（单位：百万元）")]);
+            sheet.add_row(vec![text("项目"), text("2022年"), text("2023年")]);
+            sheet.add_row(vec![text("净利润")]);
+            sheet.set_cell_styled(2, 1, CellData::Number(-86.4), CellStyle::new().number_format_code("#,##0.0_);(#,##0.0)"));
+            sheet.set_cell_styled(2, 2, CellData::Number(0.738), CellStyle::new().number_format_code("0.0%"));
+        }
+        writer.add_sheet("草稿").add_row(vec![text("秘密"), text("1")]);
+        writer.sheet_set_hidden(1, true);
+        writer.add_sheet("空");
+        let mut bytes = Cursor::new(Vec::new());
+        writer.write_to(&mut bytes).unwrap();
+        let (pages, about) = read(Format::Xlsx, bytes.get_ref()).unwrap();
+        assert_eq!(
+            pages.iter().map(|p| (p.number, p.label.as_deref())).collect::<Vec<_>>(),
+            [(1, Some("利润表")), (2, Some("空"))]
+        );
+        let wanted = [
+            (BlockKind::Caption, "合并利润表（单位：百万元）"),
+            (BlockKind::Table, "项目 | 2022年 | 2023年\n净利润 | (86.4) | 73.8%"),
+        ];
+        assert_eq!(
+            blocks(&pages[0]).iter().map(|(k, t)| (*k, t.replace(" )", ")"))).collect::<Vec<_>>(),
+            wanted.map(|(k, t)| (k, t.to_owned()))
+        );
+        assert!(about.paged && about.title.is_none() && about.warnings.iter().any(|w| w.contains("草稿")), "{about:?}");
+    }
+
+    #[test]
+    fn a_presentation_gives_a_page_a_slide() {
+        let mut bytes = Cursor::new(Vec::new());
+        create_from_markdown_to_writer(
+            "# Results\n\nSales rose.\n\n# Outlook\n\nCosts fall.\n",
+            DocumentFormat::Pptx,
+            &mut bytes,
+        )
+        .unwrap();
+        let (pages, about) = read(Format::Pptx, bytes.get_ref()).unwrap();
+        assert_eq!(pages.iter().map(|p| p.number).collect::<Vec<_>>(), (1..=pages.len() as u32).collect::<Vec<_>>());
+        assert!(pages.len() == 2 && pages[1].text.contains("Costs fall."), "{pages:?}");
+        assert_eq!(about.title.as_deref(), Some("Results"));
+    }
+
+    #[test]
+    fn a_cut_off_package_and_a_bomb_are_refused_in_words() {
+        let whole = docx(&paragraph("x"));
+        for end in [40, whole.len() / 2, whole.len() - 30] {
+            assert_eq!(read(Format::Docx, &whole[..end]).unwrap_err().code(), "corrupt_document");
+        }
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let packed = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+        zip.start_file("[Content_Types].xml", packed).unwrap();
+        zip.write_all(&vec![b' '; 80 << 20]).unwrap();
+        let bomb = zip.finish().unwrap().into_inner();
+        assert_eq!(read(Format::Docx, &bomb).unwrap_err().code(), "parser_limit");
+    }
+
+    /// Files of the evaluation data, where they are at hand.
+    fn sample(name: &str) -> Option<Vec<u8>> {
+        let root = std::env::var("DOSSIER_TEST_DATA")
+            .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data").into());
+        let bytes = std::fs::read(format!("{root}/parser_mess/files/{name}")).ok();
+        if bytes.is_none() {
+            println!("skipped: {name} is not there");
+        }
+        bytes
+    }
+
+    #[test]
+    fn the_old_binary_formats_are_read_and_a_password_is_reported() {
+        if let Some(bytes) = sample("markitdown__test.xls") {
+            let (pages, _) = read(Format::Ole, &bytes).unwrap();
+            assert!(pages.len() == 2 && pages[0].blocks.iter().any(|b| b.kind == BlockKind::Table));
+        }
+        if let Some(bytes) = sample("unstructured__password_protected.xlsx") {
+            assert_eq!(read(Format::Ole, &bytes).unwrap_err().code(), "encrypted_document");
+        }
+    }
 }
