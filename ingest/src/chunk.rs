@@ -100,6 +100,7 @@ impl Chunker {
     fn pieces(&mut self, page: &Page) -> (Vec<Piece>, Vec<Range<usize>>) {
         let blocks: Vec<&Block> =
             page.blocks.iter().filter(|b| b.kind != BlockKind::Furniture && !b.range().is_empty()).collect();
+        let before_table = before_tables(&blocks);
         let mut pieces: Vec<Piece> = Vec::new();
         let mut prose: Vec<Range<usize>> = Vec::new();
         let mut front: Vec<Range<usize>> = Vec::new();
@@ -123,6 +124,8 @@ impl Chunker {
                     introduction(page, &mut prose, &mut front);
                     heading = self.close_headings(&mut open, &mut prose, heading);
                     self.flush(page, &mut prose, heading.clone(), &mut pieces);
+                    // An empty first cell is a blank at the start of the text.
+                    let range = block.range().start..range.end;
                     let mut cut = cut_table(page, block, range, &front);
                     front.clear();
                     cut.iter_mut().for_each(|p| {
@@ -132,12 +135,7 @@ impl Chunker {
                     pieces.append(&mut cut);
                     continue;
                 }
-                BlockKind::Caption
-                    if blocks[n + 1..]
-                        .iter()
-                        .find(|b| b.kind != BlockKind::Caption)
-                        .is_some_and(|b| b.kind == BlockKind::Table) =>
-                {
+                BlockKind::Caption if before_table[n] => {
                     front.push(range);
                     continue;
                 }
@@ -194,6 +192,24 @@ impl Chunker {
             pieces.push(Piece { kind: PassageKind::Text, ranges, size, headings: self.path(), heading: heading.clone() });
         }
     }
+}
+
+/// Per block: whether the next that is no caption is a table.
+fn before_tables(blocks: &[&Block]) -> Vec<bool> {
+    let mut next = false;
+    let mut out: Vec<bool> = blocks
+        .iter()
+        .rev()
+        .map(|block| {
+            let before = next;
+            if block.kind != BlockKind::Caption {
+                next = block.kind == BlockKind::Table;
+            }
+            before
+        })
+        .collect();
+    out.reverse();
+    out
 }
 
 fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {

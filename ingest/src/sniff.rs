@@ -378,7 +378,7 @@ fn is_html(head: &str, extension: &str) -> bool {
             .and_then(|r| r.strip_prefix(*tag))
             .is_some_and(|r| r.starts_with(['>', ' ', '\n', '\r', '\t', '/']))
     };
-    if TAGS.iter().any(|t| opens(t)) {
+    if TAGS.iter().any(opens) {
         return true;
     }
     let named = matches!(extension, "html" | "htm" | "xhtml" | "shtml");

@@ -209,10 +209,7 @@ impl<'a, 'b> Flow<'a, 'b> {
         let header = grid.header_rows.map(|n| n.saturating_sub(titles)).filter(|n| *n > 0 && *n < grid.rows.len());
         let header = header.unwrap_or_else(|| header_rows(&grid.rows)).min(8);
         let (caption, unit) = self.captions();
-        // Sheets put the unit into the empty corner of the header.
-        let corner =
-            || grid.rows[..header.max(1)].iter().flatten().find_map(|c| unit_of(&c.text).filter(|u| u.chars().count() <= 60));
-        let unit = unit.or_else(|| corner().map(str::to_owned));
+        let unit = unit.or_else(|| grid.rows[..header.max(1)].iter().flatten().find_map(unit_in_header).map(str::to_owned));
         let (head, body) = grid.rows.split_at(header);
         let head_size: usize = head.iter().map(|r| row_size(r)).sum();
         let limit = if self.paged { SHEET } else { PART };
@@ -451,7 +448,8 @@ pub(super) fn join_lines<'t>(lines: impl IntoIterator<Item = &'t str>) -> String
         if line.is_empty() {
             continue;
         }
-        if !out.is_empty() && !(out.ends_with(is_wide) && line.starts_with(is_wide)) {
+        let joins = out.is_empty() || (out.ends_with(is_wide) && line.starts_with(is_wide));
+        if !joins {
             out.push(' ');
         }
         out.push_str(line);
@@ -563,6 +561,13 @@ pub(crate) fn is_amount(text: &str) -> bool {
     whole && !year
 }
 
+/// Sheets put the unit into the corner of the header, or into a cell of its own; `增减(%)` is the unit of one column only.
+fn unit_in_header(cell: &GridCell) -> Option<&str> {
+    let unit = unit_of(&cell.text)?;
+    let rest = cell.text.chars().count() - unit.chars().count();
+    ((cell.column == 0 || rest <= 4) && rest <= 60 && !unit.contains(['%', '％'])).then_some(unit)
+}
+
 /// A year, quarter, half or date, as headers name columns.
 fn is_period(text: &str) -> bool {
     let text = text.trim();
@@ -576,17 +581,18 @@ fn is_period(text: &str) -> bool {
 
 /// The unit in a caption or unit line, as printed: `单位：万元`, `(in millions)`.
 pub(crate) fn unit_of(text: &str) -> Option<&str> {
-    const WORDS: [&str; 6] = ["金额单位", "货币单位", "计量单位", "数据单位", "单位", "單位"];
-    for word in WORDS {
-        if let Some(at) = text.find(word) {
-            let rest = &text[at + word.len()..];
-            let marked = rest.trim_start().starts_with(['：', ':']);
-            if marked {
-                let end = rest.find(['）', ')', '】', ']', '；', ';', '。', '\n']).unwrap_or(rest.len());
-                let unit = text[at..at + word.len() + end].trim();
-                if unit.chars().count() <= 40 {
-                    return Some(unit);
-                }
+    // `编制单位：` and `主管单位：` name a body, not a unit.
+    const KINDS: [&str; 5] = ["金额", "货币", "计量", "数据", "除特别注明外"];
+    for (at, word) in text.match_indices("单位").chain(text.match_indices("單位")) {
+        let (before, rest) = (&text[..at], &text[at + word.len()..]);
+        let kind = KINDS.iter().find(|k| before.ends_with(*k));
+        let stands_alone = kind.is_some() || !before.ends_with(|c: char| c.is_alphanumeric());
+        if stands_alone && rest.trim_start().starts_with(['：', ':']) {
+            let start = at - kind.map_or(0, |k| k.len());
+            let end = at + word.len() + rest.find(['）', ')', '】', ']', '；', ';', '。', '\n']).unwrap_or(rest.len());
+            let unit = text[start..end].trim();
+            if unit.chars().count() <= 40 {
+                return Some(unit);
             }
         }
     }
@@ -646,6 +652,12 @@ fn is_unit_phrase(text: &str) -> bool {
             | "美元"
             | "万吨"
             | "吨"
+            | "£m"
+            | "€m"
+            | "$m"
+            | "us$m"
+            | "$000"
+            | "us$000"
     );
     (scale && starts) || text.starts_with("unit:") || text.starts_with("units:") || chinese
 }
@@ -730,4 +742,76 @@ fn dotted_heading(text: &str) -> Option<u8> {
     let unit = ["亿", "万", "元", "倍", "个", "年", "月", "%"].iter().any(|u| title.starts_with(u));
     (parts.len() >= 2 && parts.len() <= 4 && small && gap && named && !unit && !text.ends_with('.'))
         .then(|| (parts.len() as u8 + 2).min(6))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unit_is_taken_as_it_is_printed() {
+        let check = |text: &str, unit: Option<&str>| assert_eq!(unit_of(text), unit, "{text}");
+        check("单位：万元", Some("单位：万元"));
+        check("表1 收入（单位：百万元）", Some("单位：百万元"));
+        check("金额单位：人民币元", Some("金额单位：人民币元"));
+        check("编制单位：四方科技集团股份有限公司 单位：元", Some("单位：元"));
+        check("编制单位：四方科技集团股份有限公司", None);
+        check("单位:元 币种:人民币", Some("单位:元 币种:人民币"));
+        check(
+            "Consolidated Statements of Income (in millions, except per share data)",
+            Some("(in millions, except per share data)"),
+        );
+        check("(Dollars in thousands)", Some("(Dollars in thousands)"));
+        check("In millions of CHF", Some("In millions of CHF"));
+        check("RMB’000", Some("RMB’000"));
+        check("Sales in the year (see note 3) were 5 million", None);
+        check("营业收入（亿元）", Some("（亿元）"));
+    }
+
+    #[test]
+    fn numbering_makes_a_heading_and_a_sentence_does_not() {
+        let check = |text: &str, level: Option<u8>| assert_eq!(numbered_heading(text), level, "{text}");
+        check("第一章 总则", Some(1));
+        check("第三节 公司业务概要", Some(2));
+        check("一、公司信息", Some(3));
+        check("（一）主营业务", Some(4));
+        check("2.1 模型商店型厂商", Some(4));
+        check("1.2.3 Scope of work", Some(5));
+        check("Item 7. Management’s Discussion", Some(2));
+        check("一、公司应当及时披露下列信息：", None);
+        check("1.5亿元", None);
+        check("2.3% of sales", None);
+        check("第一章规定了总则。", None);
+        check("3. Sales rose in all regions", None);
+        check("12.31", None);
+    }
+
+    #[test]
+    fn header_rows_end_where_the_amounts_begin() {
+        let check = |rows: &[&str], wanted: usize| {
+            let grid = Grid::of_rows(rows.iter().map(|r| r.split('|').collect::<Vec<_>>()));
+            assert_eq!(header_rows(&grid.rows), wanted, "{rows:?}");
+        };
+        check(&["项目|2022年|2023年", "收入|1.5|2.5"], 1);
+        check(&["|Year ended|", "|2023|2022", "Sales|1,200|900"], 2);
+        check(&["Item|2023|2022", "Revenue||", "Services|1,200|900"], 1);
+        check(&["姓名|张三|李四", "地址|北京|上海", "电话|0576-89088166|0576-89088128"], 1);
+        check(&["收入|1.5|2.5", "成本|1.0|2.0"], 0);
+        check(&["单行|表"], 0);
+    }
+
+    #[test]
+    fn tables_of_contents_are_furniture_and_columns_without_content_go() {
+        let mut pages = Vec::new();
+        let mut sink = |page| {
+            pages.push(page);
+            Ok(())
+        };
+        let mut flow = Flow::unpaged(&mut sink);
+        flow.block(BlockKind::Paragraph, "第一节 释义 .............. 5").unwrap();
+        flow.table(Grid::of_rows([vec!["a", "", "1"], vec!["b", "", "2"]])).unwrap();
+        flow.finish().unwrap();
+        assert_eq!(pages[0].blocks[0].kind, BlockKind::Furniture);
+        assert_eq!(&pages[0].text[pages[0].blocks[1].range()], "a | 1\nb | 2");
+    }
 }

@@ -84,7 +84,7 @@ fn nesting(text: &str) -> usize {
             at += end_of_raw(&text[at..], raw);
             continue;
         }
-        if length == 0 || VOID.iter().any(|v| is(v)) {
+        if length == 0 || VOID.iter().any(is) {
             continue;
         }
         if closing {
