@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     IndexError,
-    corpus::{AnswerId, Document, DocumentId, Failure, PageRef, Passage, PassageId, PassageKind},
+    corpus::{AnswerId, Document, DocumentId, Failure, PageRef, Passage, PassageId, PassageKind, Status},
     db::{Db, now, rfc3339},
     hit::{Filters, Found, Source},
     page::{Page, Word},
@@ -39,6 +39,19 @@ pub struct Listed<T> {
     pub data: Vec<T>,
     /// Opaque start of the next page; `None` on the last.
     pub next_cursor: Option<String>,
+}
+
+/// Documents of a scenario in one status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Census {
+    /// The scenario.
+    pub scenario: String,
+    /// Their status.
+    pub status: Status,
+    /// How many they are.
+    pub documents: u64,
+    /// Their published passages.
+    pub passages: u64,
 }
 
 const DOCUMENT: &str = "id, scenario, external_id, name, title, media_type, language, metadata, status, stage, progress, version, bytes, pages, \
@@ -87,6 +100,27 @@ impl Catalog {
             format!("{}-{}", last.get::<i64, _>("created_at"), last.get::<String, _>("id"))
         });
         Ok(Listed { data: rows.iter().take(limit).map(document).collect::<Result<_, _>>()?, next_cursor })
+    }
+
+    /// How many documents, and passages of them, each scenario of the tenant has in each status.
+    pub async fn census(&self, call: &Call) -> Result<Vec<Census>, IndexError> {
+        let rows = sqlx::query(
+            "SELECT scenario, status, COUNT(*), CAST(SUM(passages) AS INTEGER) FROM documents WHERE tenant = $1 \
+             GROUP BY scenario, status ORDER BY scenario, status",
+        )
+        .bind(call.scope.tenant())
+        .fetch_all(self.db.read())
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Census {
+                    scenario: row.get(0),
+                    status: row.get::<String, _>(1).parse().map_err(|reason| IndexError::DataDamaged { reason })?,
+                    documents: row.get::<i64, _>(2) as u64,
+                    passages: row.get::<i64, _>(3) as u64,
+                })
+            })
+            .collect()
     }
 
     /// Replaces the title, the metadata, or both, of a document of the scope; `false` if there is none.
@@ -152,9 +186,12 @@ impl Catalog {
         Ok(row.map(|row| (row.get::<i64, _>(0) as u32, row.get::<i64, _>(1) == 1)))
     }
 
-    /// The hash of the original bytes of a version, and the name they came under.
+    /// The hash of the original bytes of a version (0: of the newest, published or not), and the name they came under.
     pub async fn original(&self, call: &Call, document: DocumentId, version: u32) -> Result<Option<(String, String)>, IndexError> {
-        let row = sqlx::query("SELECT hash, name FROM versions WHERE tenant = $1 AND scenario = $2 AND document = $3 AND version = $4")
+        let row = sqlx::query(
+            "SELECT hash, name FROM versions WHERE tenant = $1 AND scenario = $2 AND document = $3 AND version = \
+             CASE WHEN $4 = 0 THEN (SELECT newest FROM documents WHERE id = $3) ELSE $4 END",
+        )
             .bind(call.scope.tenant())
             .bind(call.scope.scenario())
             .bind(key(document.0))
@@ -282,6 +319,16 @@ impl Catalog {
             cache.insert(call.scope.clone(), (revision, sources.clone()));
         }
         Ok(sources)
+    }
+
+    /// The languages of the scope's published documents.
+    pub async fn languages(&self, call: &Call) -> Result<Vec<String>, IndexError> {
+        let rows = sqlx::query("SELECT DISTINCT language FROM documents WHERE tenant = $1 AND scenario = $2 AND version > 0 AND language IS NOT NULL")
+            .bind(call.scope.tenant())
+            .bind(call.scope.scenario())
+            .fetch_all(self.db.read())
+            .await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     /// The documents of the scope that the filters let through and that are not dated after `as_of`; `None` when all are.

@@ -11,6 +11,7 @@ pub mod embed;
 pub mod fault;
 pub mod hit;
 pub mod lexical;
+pub mod lexicon;
 pub mod meter;
 pub mod page;
 pub mod publish;

@@ -1,7 +1,8 @@
 //! Finding passages: both arms inside the scope filter, then one score.
 //!
 //! The fusion is `absnorm`: BM25 as a share of the most it could reach for this question, plus β times the cosine above the
-//! encoder's floor. Neither side is scaled by what else was found, so a passage's score does not depend on its neighbours,
+//! encoder's floor. Where the scope holds reports of the other language, the question's words are looked up in translation
+//! too, and a passage's match by words is the better of the two. Neither side is scaled by what else was found, so a passage's score does not depend on its neighbours,
 //! and candidates of one arm are scored by the other before they are compared.
 
 use std::{
@@ -16,7 +17,7 @@ use crate::{
     catalog::Catalog,
     embed::Embedder,
     hit::{Hit, Hits, Mode, Query, Why},
-    lexical,
+    lexical, lexicon,
     scope::Call,
     store::{Arm, VectorStore, Visible},
 };
@@ -70,9 +71,19 @@ impl Searcher {
                 _ => self.by_meaning(call, &query.text, &visible, depth).await,
             }
         };
-        let (mut words, mut meaning) = futures::try_join!(words, meaning)?;
-        self.complete(call, &visible, &mut words, &meaning.found).await?;
-        self.complete(call, &visible, &mut meaning, &words.found).await?;
+        let abroad = async {
+            match query.mode {
+                Mode::Dense => Ok(Side::default()),
+                _ => self.by_translation(call, &query.text, &visible, depth).await,
+            }
+        };
+        let (mut words, mut abroad, mut meaning) = futures::try_join!(words, abroad, meaning)?;
+        let (by_words, by_meaning) = (candidates(&[&words, &abroad]), meaning.found.clone());
+        self.complete(call, &visible, &mut meaning, &by_words).await?;
+        for side in [&mut words, &mut abroad] {
+            self.complete(call, &visible, side, &by_meaning).await?;
+        }
+        let words = words.or_better(abroad);
         let ranked = self.fuse(&words, &meaning);
         self.hits(call, query, &words, &meaning, ranked).await
     }
@@ -100,6 +111,36 @@ impl Searcher {
         }
         let weights = known.iter().map(idf).collect();
         Side::search(&*self.store, call, Arm::Words(known, weights), visible, depth, most).await
+    }
+
+    /// The question's words in the other language, if the scope holds reports in it.
+    async fn by_translation(&self, call: &Call, text: &str, visible: &Visible, depth: usize) -> Result<Side, IndexError> {
+        let asked = if text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)) { "zh" } else { "en" };
+        if !self.catalog.languages(call).await?.iter().any(|language| matches!(language.as_str(), "zh" | "en") && language != asked) {
+            return Ok(Side::default());
+        }
+        let question = text.to_owned();
+        let translated = tokio::task::spawn_blocking(move || lexicon::translate(&question));
+        let translated = translated.await.map_err(|e| IndexError::Internal(e.to_string()))?;
+        let terms: Vec<u32> = translated.iter().flat_map(|word| word.terms.iter().map(|(term, _)| *term)).collect();
+        let (passages, counts) = self.catalog.frequencies(call, &terms).await?;
+        let idf = |term: u32| lexical::idf(passages, counts.get(&term).copied().unwrap_or(0).min(passages));
+        let mut weights: HashMap<u32, f32> = HashMap::new();
+        let mut most = 1e-6;
+        for word in &translated {
+            let known = word.terms.iter().filter(|(term, _)| counts.contains_key(term));
+            known.for_each(|(term, share)| *weights.entry(*term).or_default() += share * idf(*term));
+            // A passage is expected to use one of a word's senses, not all.
+            let sense = |sense: &Vec<(u32, f32)>| sense.iter().map(|(term, share)| share * idf(*term)).sum::<f32>();
+            most += (lexical::K1 + 1.0) * word.senses.iter().map(sense).fold(0.0, f32::max);
+        }
+        if weights.is_empty() {
+            return Ok(Side::default());
+        }
+        let mut weights: Vec<(u32, f32)> = weights.into_iter().collect();
+        weights.sort_unstable_by_key(|(term, _)| *term);
+        let (terms, weights) = weights.into_iter().unzip();
+        Side::search(&*self.store, call, Arm::Words(terms, weights), visible, depth, most).await
     }
 
     async fn by_meaning(&self, call: &Call, text: &str, visible: &Visible, depth: usize) -> Result<Side, IndexError> {
@@ -152,6 +193,12 @@ impl Searcher {
     }
 }
 
+/// The candidates of some sides, each once.
+fn candidates(sides: &[&Side]) -> Vec<Uuid> {
+    let mut seen = HashSet::new();
+    sides.iter().flat_map(|side| &side.found).copied().filter(|id| seen.insert(*id)).collect()
+}
+
 /// What one arm found: its candidates in order, and scores by id, also of the other arm's candidates.
 struct Side {
     arm: Option<Arm>,
@@ -182,6 +229,21 @@ impl Side {
             arm: Some(arm),
             scale,
         })
+    }
+
+    /// Two sides of the same kind as one: each passage with the better of its scores, in the order of those.
+    fn or_better(mut self, other: Self) -> Self {
+        if other.arm.is_none() {
+            return self;
+        }
+        for (id, score) in other.scores {
+            let known = self.scores.entry(id).or_insert(score);
+            *known = known.max(score);
+        }
+        let ours: HashSet<Uuid> = self.found.iter().copied().collect();
+        self.found.extend(other.found.into_iter().filter(|id| !ours.contains(id)));
+        self.found.sort_by(|a, b| self.scores[b].total_cmp(&self.scores[a]).then(a.cmp(b)));
+        self
     }
 
     fn rank(&self, id: &Uuid) -> Option<u32> {
