@@ -1,7 +1,7 @@
 //! What does a PDF say, page by page?
 //!
 //! Pages are interpreted one after the other into compact sheets ([`glyphs`]); a window of sheets is held so that
-//! running headers can be told from text ([`layout::Margins`]), then each is laid out and sent on. Text that cannot be
+//! running headers can be told from text ([`margins::Margins`]), then each is laid out and sent on. Text that cannot be
 //! trusted ([`quality`]) is left out with a warning: the page is sent, empty.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,8 +18,11 @@ use quality::{Quality, page_list};
 
 mod glyphs;
 mod layout;
+mod margins;
 mod quality;
+mod role;
 mod table;
+mod write;
 
 /// Sheets held at once: enough to see what repeats, little enough for memory.
 const WINDOW: usize = 64;
@@ -45,7 +48,7 @@ pub fn parse(bytes: &[u8], sink: &mut Sink) -> Result<About, IngestError> {
     let mut reader = Reader {
         cids: guarded(|| CidMaps::of(&pdf)).unwrap_or_default(),
         cache: InterpreterCache::new(),
-        margins: layout::Margins::default(),
+        margins: margins::Margins::default(),
         body: None,
         title: None,
         text: 0,
@@ -88,7 +91,7 @@ fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
 struct Reader<'a> {
     cids: CidMaps,
     cache: InterpreterCache<'a>,
-    margins: layout::Margins,
+    margins: margins::Margins,
     body: Option<f32>,
     title: Option<String>,
     text: usize,
@@ -124,7 +127,7 @@ impl<'a> Reader<'a> {
             sheets.push((number, sheet));
         }
         let body = *self.body.get_or_insert_with(|| layout::body_size(sheets.iter().map(|(_, sheet)| sheet)));
-        let words = layout::Vocabulary::of(sheets.iter().map(|(_, sheet)| sheet));
+        let words = write::Vocabulary::of(sheets.iter().map(|(_, sheet)| sheet));
         for (number, sheet) in sheets {
             let mut blank = Page { number, width: sheet.width, height: sheet.height, ..Page::default() };
             blank.label = labels.get(number as usize - 1).cloned().flatten();
@@ -155,7 +158,7 @@ impl<'a> Reader<'a> {
         Ok(sheet)
     }
 
-    fn page(&mut self, blank: Page, sheet: Sheet, body: f32, words: &layout::Vocabulary) -> Page {
+    fn page(&mut self, blank: Page, sheet: Sheet, body: f32, words: &write::Vocabulary) -> Page {
         let number = blank.number;
         let finding = match sheet.tally.quality(sheet.picture) {
             Quality::Good if sheet.tally.unmapped > 0 => Some(Finding::Holes),
@@ -176,7 +179,7 @@ impl<'a> Reader<'a> {
             let mut parts = layout::drafts(number, sheet, margins, body);
             let foot = carry_over(&mut parts, foot);
             let title = if number <= 2 { title_of(&parts) } else { None };
-            let mut writer = layout::Writer::new(blank, words);
+            let mut writer = write::Writer::new(blank, words);
             for (turn, drafts) in parts {
                 writer.write(turn, drafts);
             }
@@ -387,7 +390,7 @@ fn is_title(text: &str) -> bool {
     let suffix = ["股份有限公司", "有限公司", "有限责任公司", "inc.", "inc", "ltd", "limited", "corporation", "plc", "company"]
         .contains(&lower.as_str());
     let path = text.contains(['\\', '_']) && !text.contains(' ') || lower.starts_with("http") || text.contains("0000");
-    count >= 2 && count <= 300 && letters * 2 >= count.min(40) && !file && !default && !suffix && !path
+    (2..=300).contains(&count) && letters * 2 >= count.min(40) && !file && !default && !suffix && !path
 }
 
 /// The title shown on the first page, unless it only names the kind of report and the metadata say whose it is.
@@ -438,14 +441,14 @@ fn title_of(parts: &[(glyphs::Turn, Vec<layout::Draft>)]) -> Option<String> {
         if *size < 0.72 * largest
             || long
             || !candidates(text)
-            || layout::is_numbered(text)
+            || role::is_numbered(text)
             || largest < 12.0
             || text.ends_with(['。', '.', ':', '：'])
         {
             break;
         }
         if !title.contains(text.as_str()) {
-            layout::join(&mut title, text);
+            write::join(&mut title, text);
         }
     }
     // The company and the kind of report belong to a title, if they stand on the page in smaller letters.

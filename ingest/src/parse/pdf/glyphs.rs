@@ -104,6 +104,11 @@ impl Piece {
         self.x1() - self.x0()
     }
 
+    /// The same without characters.
+    pub fn bare(&self) -> Self {
+        Self { chars: Vec::new(), y: self.y, size: self.size, bold: self.bold }
+    }
+
     /// The characters as text.
     pub fn text(&self) -> String {
         self.chars.iter().map(|c| c.ch).collect()
@@ -661,7 +666,7 @@ impl CidMaps {
             Some(name) => Some(load(CMapName::from_bytes(name.as_str().as_bytes()))?),
             None => {
                 let data = font.get::<Stream<'_>>("Encoding")?.decoded().ok()?;
-                Some(CMap::parse(&data, |name| hayro_cmap::load_embedded(name))?)
+                Some(CMap::parse(&data, hayro_cmap::load_embedded)?)
             }
         };
         let base = font.get::<Name<'_>>("BaseFont")?;
@@ -685,7 +690,7 @@ impl CidMaps {
 }
 
 fn load(name: CMapName<'_>) -> Option<CMap> {
-    CMap::parse(hayro_cmap::load_embedded(name)?, |name| hayro_cmap::load_embedded(name))
+    CMap::parse(hayro_cmap::load_embedded(name)?, hayro_cmap::load_embedded)
 }
 
 fn without_tag(name: &str) -> &str {

@@ -45,7 +45,8 @@ impl Tally {
         if is_private(c) && !matches!(c, '\u{F020}'..='\u{F0FF}') {
             self.private += 1;
         }
-        if matches!(c, '\u{4E00}'..='\u{9FFF}') {
+        // A sample is enough.
+        if matches!(c, '\u{4E00}'..='\u{9FFF}') && self.han < 400 {
             self.han += 1;
             self.frequent +=
                 u32::from(lead(c, encoding_rs::GBK).is_some_and(|(lead, trail)| (0xB0..=0xD7).contains(&lead) && trail >= 0xA1));
