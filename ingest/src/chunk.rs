@@ -126,13 +126,9 @@ impl Chunker {
                     self.flush(page, &mut prose, heading.clone(), &mut pieces);
                     // An empty first cell is a blank at the start of the text.
                     let range = block.range().start..range.end;
-                    let mut cut = cut_table(page, block, range, &front);
+                    let slices = cut_table(page, block, range, &front).into_iter();
+                    pieces.extend(slices.map(|p| Piece { headings: self.path(), heading: heading.clone(), ..p }));
                     front.clear();
-                    cut.iter_mut().for_each(|p| {
-                        p.headings = self.path();
-                        p.heading.clone_from(&heading);
-                    });
-                    pieces.append(&mut cut);
                     continue;
                 }
                 BlockKind::Caption if before_table[n] => {
