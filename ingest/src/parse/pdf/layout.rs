@@ -179,10 +179,16 @@ pub fn drafts(page: u32, sheet: Sheet, margins: &Margins, body: f32) -> Vec<(Tur
     let mut order: Vec<usize> = (0..4).filter(|t| !turns[*t].is_empty()).collect();
     order.sort_by_key(|t| std::cmp::Reverse(turns[*t].iter().map(|p| p.chars.len()).sum::<usize>()));
     let mut parts = vec![(Turn(0), furniture_blocks(furniture.0))];
+    let main = order.first().copied();
     for t in order {
         let turn = Turn(t as u8);
         let rules: Vec<Rule> = sheet.rules.iter().map(|r| turn.rule(r, width, height)).collect();
-        parts.push((turn, blocks(std::mem::take(&mut turns[t]), &rules, body)));
+        let mut drafts = blocks(std::mem::take(&mut turns[t]), &rules, body);
+        // Text along the side heads nothing.
+        for draft in drafts.iter_mut().filter(|d| Some(t) != main && matches!(d.kind, BlockKind::Heading(_))) {
+            draft.kind = BlockKind::Paragraph;
+        }
+        parts.push((turn, drafts));
     }
     parts.extend(sides);
     parts.push((Turn(0), furniture_blocks(furniture.1)));

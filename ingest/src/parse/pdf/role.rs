@@ -26,11 +26,19 @@ pub fn kind(draft: &Draft, body: f32) -> BlockKind {
         let item = text.to_ascii_lowercase().starts_with("item");
         if let Some(n) = &numbered {
             let inside = text.contains(['。', '；', ';']);
-            if (n.sure && (!ends || item) && !inside || (bold || ratio > 1.1) && !text.ends_with(['。', '；', ';', '，', ',']))
+            if (n.sure && (!ends || item) && !inside || (bold || ratio > 1.05) && !text.ends_with(['。', '；', ';', '，', ',']))
                 && ratio > 0.85
             {
                 return BlockKind::Heading(n.level);
             }
+        }
+        // "2 Background": a lone number counts only in larger type.
+        let chapter = text.trim_start_matches(|c: char| c.is_ascii_digit());
+        let chapter = (1..=2).contains(&(text.len() - chapter.len()))
+            && chapter.starts_with(' ')
+            && chapter.trim_start().starts_with(char::is_uppercase);
+        if chapter && ratio > 1.05 && lines.len() == 1 && count <= 60 && !ends {
+            return BlockKind::Heading(1);
         }
         let dated = text.ends_with(|c: char| c.is_ascii_digit()) && letters < 4;
         if !ends && !dated && numbered.is_none() && !list_marker(&text) {
