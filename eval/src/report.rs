@@ -64,17 +64,6 @@ pub enum Verdict {
     Inconclusive,
 }
 
-impl Verdict {
-    /// The exit code of the contract for it.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Passed => 0,
-            Self::Failed => 1,
-            Self::Inconclusive => 3,
-        }
-    }
-}
-
 /// The numbers of one setting.
 #[derive(Debug, Clone, Serialize)]
 pub struct Setting {

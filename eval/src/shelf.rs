@@ -94,7 +94,7 @@ impl Target for Shelf {
             .map(|p| (pairs(&p.text).intersection(&sought).count(), p))
             .filter(|(score, _)| *score > 0)
             .collect();
-        found.sort_by(|a, b| b.0.cmp(&a.0));
+        found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
         let hits = found.iter().take(top_k).zip(1..).map(|((score, page), rank)| Hit {
             rank,
             score: *score as f32,
@@ -103,7 +103,7 @@ impl Target for Shelf {
                 kind: PassageKind::Text,
                 text: page.text.clone(),
                 document: page.source.clone(),
-                page: page.paged.then(|| PageRef { index: page.page, label: None }),
+                page: page.paged.then_some(PageRef { index: page.page, label: None }),
                 part: page.page,
                 headings: Vec::new(),
                 regions: Vec::new(),

@@ -218,10 +218,11 @@ impl Case {
         if self.question.trim().is_empty() {
             return Err(format!("the question of `{}` is empty", self.id));
         }
-        if self.answerable && self.facts.is_empty() && self.evidence.is_empty() {
+        let checked = !self.facts.is_empty() || !self.evidence.is_empty();
+        if self.answerable && !checked {
             return Err(format!("`{}` is answerable, but has neither facts nor evidence: nothing could fail", self.id));
         }
-        if !self.answerable && !(self.facts.is_empty() && self.evidence.is_empty()) {
+        if !self.answerable && checked {
             return Err(format!("`{}` is not answerable, but has facts or evidence", self.id));
         }
         let blank = |texts: &[String]| texts.iter().any(|t| t.trim().is_empty());
