@@ -3,10 +3,10 @@
 //! The client library ends its stream in the same way whether the model finished or the connection broke: an answer
 //! counts only if a chunk with a finish reason was seen.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
 use async_openai::{Client, config::OpenAIConfig, error::OpenAIError};
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use index::scope::Call;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -64,12 +64,11 @@ impl Chat {
         &self.endpoint
     }
 
-    /// Sends a prompt; `on_text` gets the answer piece by piece. Tokens are recorded in the call's meter whatever the outcome.
-    /// Dropping the future ends the request.
+    /// Sends a prompt; what comes back is read with [`Talk::next`]. Dropping the talk ends the request.
     ///
     /// # Errors
-    /// `llm_unavailable`, `llm_rate_limited`, `llm_stalled`, `llm_truncated`, `llm_bad_response`.
-    pub async fn stream(&self, call: &Call, prompt: &Prompt, mut on_text: impl AsyncFnMut(&str)) -> Result<Finish, RagError> {
+    /// `llm_unavailable`, `llm_rate_limited`, `llm_stalled`, `llm_bad_response`.
+    pub async fn open(&self, call: &Call, prompt: &Prompt) -> Result<Talk, RagError> {
         let request = json!({
             "model": self.endpoint.model,
             "messages": [{ "role": "system", "content": prompt.system }, { "role": "user", "content": prompt.user }],
@@ -80,35 +79,66 @@ impl Chat {
         });
         let first = self.endpoint.first_byte.min(call.left());
         let chat = self.client.chat();
-        let mut stream = timeout(first, chat.create_stream_byot::<Value, Value>(request))
+        let stream = timeout(first, chat.create_stream_byot::<Value, Value>(request))
             .await
             .map_err(|_| RagError::ModelStalled(first))?
             .map_err(failed)?;
-        let (mut written, mut usage, mut finish) = (0, None, None);
-        let ended = loop {
-            let patience = self.endpoint.idle.min(call.left());
-            match timeout(patience, stream.next()).await {
-                Err(_) => break Err(RagError::ModelStalled(patience)),
-                Ok(None) => break finish.ok_or(RagError::ModelTruncated),
-                Ok(Some(Err(error))) => break Err(broken(error, finish.is_some())),
-                Ok(Some(Ok(chunk))) => {
-                    if let Some(error) = chunk.get("error").filter(|error| !error.is_null()) {
-                        break Err(RagError::ModelBadResponse { reason: message(error) });
-                    }
-                    usage = chunk.get("usage").filter(|usage| usage.is_object()).cloned().or(usage);
-                    let choice = &chunk["choices"][0];
-                    if let Some(text) = choice["delta"]["content"].as_str().filter(|text| !text.is_empty()) {
-                        written += text.len() as u64;
-                        on_text(text).await;
-                    }
-                    finish = choice["finish_reason"].as_str().map(finish_reason).or(finish);
-                }
+        Ok(Talk { stream: Box::pin(stream), idle: self.endpoint.idle, call: call.clone(), sent: prompt.bytes(), written: 0, usage: None, finish: None })
+    }
+}
+
+/// A model's answer on its way.
+pub struct Talk {
+    stream: Pin<Box<dyn Stream<Item = Result<Value, OpenAIError>> + Send>>,
+    idle: Duration,
+    call: Call,
+    sent: u64,
+    written: u64,
+    usage: Option<Value>,
+    finish: Option<Finish>,
+}
+
+impl Talk {
+    /// The next piece of text; `None` once the model has finished.
+    ///
+    /// # Errors
+    /// `llm_stalled`, `llm_truncated` when it ends without a finish reason, `llm_bad_response`.
+    pub async fn next(&mut self) -> Result<Option<String>, RagError> {
+        loop {
+            let patience = self.idle.min(self.call.left());
+            let chunk = match timeout(patience, self.stream.next()).await {
+                Err(_) => return Err(RagError::ModelStalled(patience)),
+                Ok(None) => return if self.finish.is_some() { Ok(None) } else { Err(RagError::ModelTruncated) },
+                Ok(Some(Err(error))) => return Err(broken(error, self.finish.is_some())),
+                Ok(Some(Ok(chunk))) => chunk,
+            };
+            if let Some(error) = chunk.get("error").filter(|error| !error.is_null()) {
+                return Err(RagError::ModelBadResponse { reason: message(error) });
             }
-        };
-        let count = |name: &str| usage.as_ref().and_then(|usage| usage[name].as_u64());
-        // An endpoint that does not count is counted for, at four bytes a token.
-        call.meter.chat(count("prompt_tokens").unwrap_or(prompt.bytes() / 4), count("completion_tokens").unwrap_or(written / 4));
-        ended
+            if let Some(usage) = chunk.get("usage").filter(|usage| usage.is_object()) {
+                self.usage = Some(usage.clone());
+            }
+            let choice = &chunk["choices"][0];
+            self.finish = choice["finish_reason"].as_str().map(finish_reason).or(self.finish);
+            if let Some(text) = choice["delta"]["content"].as_str().filter(|text| !text.is_empty()) {
+                self.written += text.len() as u64;
+                return Ok(Some(text.to_owned()));
+            }
+        }
+    }
+
+    /// How the answer ended; `None` before it has.
+    pub fn finish(&self) -> Option<Finish> {
+        self.finish
+    }
+}
+
+impl Drop for Talk {
+    /// What was spent is recorded whatever the outcome. An endpoint that does not count is counted for, at four bytes a token.
+    fn drop(&mut self) {
+        let count = |name: &str| self.usage.as_ref().and_then(|usage| usage[name].as_u64());
+        let (prompt, completion) = (count("prompt_tokens"), count("completion_tokens"));
+        self.call.meter.chat(prompt.unwrap_or(self.sent / 4), completion.unwrap_or(self.written / 4));
     }
 }
 

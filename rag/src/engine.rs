@@ -116,7 +116,11 @@ impl Engine {
         });
         let wanted: Vec<_> = wanted.filter(|place| seen.insert(*place)).collect();
         let catalog = self.searcher.catalog();
-        let pages = try_join_all(wanted.iter().map(|(document, version, part)| catalog.page(call, *document, *version, *part))).await?;
+        let mut reading = Vec::with_capacity(wanted.len());
+        for (document, version, part) in &wanted {
+            reading.push(catalog.page(call, *document, *version, *part));
+        }
+        let pages = try_join_all(reading).await?;
         let stored = wanted.into_iter().zip(pages).filter_map(|((document, version, _), page)| {
             Some(StoredPage { document, version, page: Arc::new(page?) })
         });
@@ -143,26 +147,25 @@ impl Engine {
         }
         let prompt = compose(&ask.question, &ask.history, language(ask, question), &evidence.hits, chat.endpoint());
         let mut writing = Writing::new(evidence);
-        let mut first = None;
-        let finish = chat
-            .stream(call, &prompt, async |piece| {
-                first.get_or_insert_with(|| milliseconds(began));
-                for (text, citations) in writing.push(piece) {
-                    watch.text(&text, &citations).await;
-                }
-            })
-            .await?;
-        timings.first_token_ms = first;
+        let mut talk = chat.open(call, &prompt).await?;
+        while let Some(piece) = talk.next().await? {
+            timings.first_token_ms.get_or_insert_with(|| milliseconds(began));
+            for (text, citations) in writing.push(&piece) {
+                watch.text(&text, &citations).await;
+            }
+        }
+        let finish = talk.finish();
+        drop(talk); // its tokens are recorded now
         let (checked, last): (Checked, _) = writing.finish();
         for (text, citations) in last {
             watch.text(&text, &citations).await;
         }
-        if finish == Finish::Filtered {
+        if finish == Some(Finish::Filtered) {
             let message = if question.chinese { "模型服务方拒绝了这一回答" } else { "The model's provider withheld the answer" };
             return Ok(verdict::refuse(evidence, Reason::Provider, message.into()));
         }
         let mut settled = verdict::settle(question, evidence, checked);
-        if finish == Finish::Length && settled.verdict == Verdict::Answered {
+        if finish == Some(Finish::Length) && settled.verdict == Verdict::Answered {
             settled.verdict = Verdict::Partial;
         }
         Ok(settled)

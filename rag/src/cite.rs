@@ -1,0 +1,500 @@
+//! Is what a draft says in the stored pages? Each quote is looked up in its page, each number of a written sentence in what
+//! the sentence cites; what cannot be proven is dropped, and only what passed can become an answer.
+
+use std::{collections::HashSet, ops::Range};
+
+use index::{
+    hit::Hit,
+    lexical::tokens,
+    page::{BlockKind, Page, Region},
+};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::{
+    ask::{Citation, Reason, Support, SupportVerdict, TextSpan},
+    evidence::Evidence,
+    quantity::{self, Quantity, quantities},
+    sentence::{one_line, sentences},
+};
+
+/// What was written in answer to a question, not yet checked. It can become an answer only through [`check`].
+#[derive(Debug, Clone)]
+pub struct Draft {
+    body: Body,
+}
+
+#[derive(Debug, Clone)]
+enum Body {
+    Quoted { statements: Vec<Statement>, missing: Vec<String> },
+    Written(String),
+    Refused(Reason, String),
+}
+
+/// A statement with the place that proves it.
+#[derive(Debug, Clone)]
+pub(crate) struct Statement {
+    /// What is said, without a marker.
+    pub text: String,
+    /// Which hit proves it, from 0.
+    pub hit: usize,
+    /// The stored page.
+    pub part: u32,
+    /// The proof in the page's text.
+    pub quote: Range<usize>,
+    /// What to mark on the page; the quote if empty.
+    pub focus: Vec<Range<usize>>,
+}
+
+impl Draft {
+    /// A text that a model wrote, with `[n]` for the n-th passage of the evidence.
+    pub fn written(text: impl Into<String>) -> Self {
+        Self { body: Body::Written(text.into()) }
+    }
+
+    pub(crate) fn quoted(statements: Vec<Statement>, missing: Vec<String>) -> Self {
+        Self { body: Body::Quoted { statements, missing } }
+    }
+
+    pub(crate) fn refused(reason: Reason, message: String) -> Self {
+        Self { body: Body::Refused(reason, message) }
+    }
+
+    /// Whether the draft refuses to answer.
+    pub fn refuses(&self) -> Option<(Reason, &str)> {
+        match &self.body {
+            Body::Refused(reason, message) => Some((*reason, message)),
+            _ => None,
+        }
+    }
+}
+
+/// A draft after the check: every sentence has its proof.
+#[derive(Debug, Clone, Default)]
+pub struct Checked {
+    text: String,
+    citations: Vec<Citation>,
+    missing: Vec<String>,
+    refused: Option<(Reason, String)>,
+    dropped: Vec<Dropped>,
+}
+
+/// A sentence that was taken out, and why.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Dropped {
+    /// The sentence.
+    pub sentence: String,
+    /// `quote_not_found`, `number_not_in_source`, `no_citation`, `not_supported`.
+    pub reason: String,
+    /// What exactly is missing, e.g. the number.
+    pub detail: String,
+}
+
+impl Checked {
+    /// The text that is left, with `[n]` markers in order of first use.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The proof, in order of first use.
+    pub fn citations(&self) -> &[Citation] {
+        &self.citations
+    }
+
+    /// What was taken out, for the trace.
+    pub fn dropped(&self) -> &[Dropped] {
+        &self.dropped
+    }
+
+    pub(crate) fn into_parts(self) -> (String, Vec<Citation>, Vec<String>, Option<(Reason, String)>) {
+        (self.text, self.citations, self.missing, self.refused)
+    }
+}
+
+/// Checks a draft against the evidence it was made from.
+pub fn check(draft: Draft, evidence: &Evidence) -> Checked {
+    match draft.body {
+        Body::Refused(reason, message) => Checked { refused: Some((reason, message)), ..Checked::default() },
+        Body::Quoted { statements, missing } => {
+            let mut desk = Desk { evidence, checked: Checked { missing, ..Checked::default() } };
+            for statement in statements {
+                desk.quoted(statement);
+            }
+            desk.checked
+        }
+        Body::Written(text) => {
+            let mut writing = Writing::new(evidence);
+            writing.push(&text);
+            writing.finish().0
+        }
+    }
+}
+
+/// A model's text that is checked while it is written: a sentence is let through once it is complete and proven.
+pub struct Writing<'a> {
+    desk: Desk<'a>,
+    line: String,
+    settled: usize,
+    shown: (usize, usize),
+}
+
+/// A piece of checked text and the citations whose markers are in it.
+pub type Shown = (String, Vec<Citation>);
+
+impl<'a> Writing<'a> {
+    /// Nothing written yet.
+    pub fn new(evidence: &'a Evidence) -> Self {
+        Self { desk: Desk { evidence, checked: Checked::default() }, line: String::new(), settled: 0, shown: (0, 0) }
+    }
+
+    /// More of the text; returns what may be shown now.
+    pub fn push(&mut self, piece: &str) -> Vec<Shown> {
+        let mut shown = Vec::new();
+        let mut parts = piece.split('\n').peekable();
+        while let Some(part) = parts.next() {
+            self.line.push_str(part);
+            let line_ends = parts.peek().is_some();
+            shown.extend(self.settle(line_ends));
+        }
+        shown
+    }
+
+    /// The end of the text; returns what was let through in all, and what of it may be shown now.
+    pub fn finish(mut self) -> (Checked, Vec<Shown>) {
+        let last = self.settle(true).into_iter().collect();
+        (self.desk.checked, last)
+    }
+
+    /// Checks the sentences of the line that are complete. The last one is not before the line ends: its marker may follow.
+    fn settle(&mut self, line_ends: bool) -> Option<Shown> {
+        let mut sentences = marked_sentences(&self.line);
+        if !line_ends {
+            sentences.pop();
+        }
+        for sentence in sentences.into_iter().skip(self.settled) {
+            self.settled += 1;
+            self.desk.written(sentence);
+        }
+        if line_ends {
+            self.line.clear();
+            self.settled = 0;
+        }
+        let checked = &self.desk.checked;
+        let (text, citations) = (checked.text[self.shown.0..].to_owned(), checked.citations[self.shown.1..].to_vec());
+        self.shown = (checked.text.len(), checked.citations.len());
+        (!text.is_empty()).then_some((text, citations))
+    }
+}
+
+/// Where a quote stands in a page's text: as it is, or written with other blanks, widths, quotes and dashes.
+pub fn locate(page: &Page, quote: &str) -> Option<Range<usize>> {
+    let quote = quote.trim();
+    if quote.is_empty() {
+        return None;
+    }
+    if let Some(at) = page.text.find(quote) {
+        return Some(at..at + quote.len());
+    }
+    let (wanted, _) = plain(quote);
+    let (held, places) = plain(&page.text);
+    if wanted.is_empty() {
+        return None;
+    }
+    let at = held.find(&wanted)?;
+    let first = places.partition_point(|&(folded, _)| folded <= at).checked_sub(1)?;
+    let last = places.partition_point(|&(folded, _)| folded < at + wanted.len()).checked_sub(1)?;
+    let end = places[last].1.end;
+    Some(places[first].1.start..end)
+}
+
+/// A text without blanks, in one width and one kind of quote and dash, and for each of its characters where it came from.
+fn plain(text: &str) -> (String, Vec<(usize, Range<usize>)>) {
+    let mut out = String::with_capacity(text.len());
+    let mut places = Vec::with_capacity(text.len() / 2);
+    for (at, c) in text.char_indices() {
+        for folded in std::iter::once(c).nfkc().flat_map(char::to_lowercase) {
+            let folded = match folded {
+                '“' | '”' | '„' | '«' | '»' => '"',
+                '‘' | '’' | '‚' => '\'',
+                '‐'..='―' | '−' | '－' => '-',
+                '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}' => continue,
+                c if c.is_whitespace() => continue,
+                c => c,
+            };
+            places.push((out.len(), at..at + c.len_utf8()));
+            out.push(folded);
+        }
+    }
+    (out, places)
+}
+
+struct Desk<'a> {
+    evidence: &'a Evidence,
+    checked: Checked,
+}
+
+/// A proof that was found: where, and how well it carries.
+struct Proof<'a> {
+    hit: &'a Hit,
+    page: &'a Page,
+    quote: Range<usize>,
+    focus: Vec<Range<usize>>,
+    support: Support,
+}
+
+impl<'a> Desk<'a> {
+    fn quoted(&mut self, statement: Statement) {
+        let found = self.evidence.hits.get(statement.hit).and_then(|hit| {
+            let page = self.evidence.page(hit, statement.part)?;
+            page.text.get(statement.quote.clone()).filter(|q| !q.trim().is_empty())?;
+            Some((hit, page))
+        });
+        let Some((hit, page)) = found else {
+            return self.drop_sentence(statement.text, "quote_not_found", String::new());
+        };
+        let verbatim = one_line(&page.text[statement.quote.clone()]) == one_line(&statement.text);
+        let method = if verbatim { "verbatim" } else { "quote" };
+        let support = Support { verdict: SupportVerdict::Supported, method: method.into() };
+        let proof = Proof { hit, page, quote: statement.quote, focus: statement.focus, support };
+        self.keep(&statement.text, vec![proof]);
+    }
+
+    fn written(&mut self, marked: Marked) {
+        let mut seen = HashSet::new();
+        let hits: Vec<&Hit> = marked.markers.iter().filter(|n| seen.insert(**n)).filter_map(|&n| self.evidence.hits.get(n.checked_sub(1)?)).collect();
+        if hits.is_empty() {
+            return self.drop_sentence(marked.text, "no_citation", String::new());
+        }
+        let evidence = self.evidence;
+        let claims = quantities(&marked.text);
+        let sources: Vec<Stated> = hits.iter().map(|hit| Stated::of(evidence, hit)).collect();
+        if let Some(claim) = claims.iter().find(|claim| !sources.iter().any(|s| s.carries(claim))) {
+            let number = marked.text[claim.range.clone()].to_owned();
+            return self.drop_sentence(marked.text, "number_not_in_source", number);
+        }
+        let words: HashSet<String> = tokens(&marked.text).into_iter().collect();
+        let proofs: Vec<Proof> = hits.into_iter().zip(&sources).filter_map(|(hit, stated)| best_support(evidence, hit, stated, &words, &claims)).collect();
+        if proofs.is_empty() {
+            return self.drop_sentence(marked.text, "not_supported", String::new());
+        }
+        self.keep(&marked.text, proofs);
+    }
+
+    fn drop_sentence(&mut self, sentence: String, reason: &str, detail: String) {
+        self.checked.dropped.push(Dropped { sentence, reason: reason.into(), detail });
+    }
+
+    fn keep(&mut self, text: &str, proofs: Vec<Proof<'a>>) {
+        let checked = &mut self.checked;
+        if !checked.text.is_empty() {
+            let tight = checked.text.ends_with(']') && text.starts_with(crate::sentence::is_han);
+            checked.text.push_str(if tight { "" } else { " " });
+        }
+        let start = checked.text.chars().count() as u32;
+        checked.text.push_str(text);
+        let span = TextSpan { start, end: checked.text.chars().count() as u32 };
+        for proof in proofs {
+            let quote = proof.page.text[proof.quote.clone()].to_owned();
+            let document = &proof.hit.passage.document;
+            let same = |c: &&Citation| c.document.id == document.id && c.part == proof.page.number && c.quote == quote;
+            let marker = checked.citations.iter().find(same).map(|c| c.marker);
+            let marker = marker.unwrap_or_else(|| checked.citations.iter().map(|c| c.marker).max().unwrap_or(0) + 1);
+            checked.text.push_str(&format!("[{marker}]"));
+            checked.citations.push(Citation {
+                marker,
+                span,
+                document: document.clone(),
+                page: page_ref(proof.hit, proof.page),
+                part: proof.page.number,
+                headings: proof.hit.passage.headings.clone(),
+                quote,
+                regions: regions(proof.page, &proof.quote, &proof.focus),
+                support: proof.support,
+            });
+        }
+    }
+}
+
+/// The page as a reader knows it: that of the hit, or the one the proof stands on where the passage runs over two.
+fn page_ref(hit: &Hit, page: &Page) -> Option<index::corpus::PageRef> {
+    let first = hit.passage.page.clone()?;
+    if page.number == hit.passage.part {
+        return Some(first);
+    }
+    Some(index::corpus::PageRef { index: page.number, label: page.label.clone() })
+}
+
+fn regions(page: &Page, quote: &Range<usize>, focus: &[Range<usize>]) -> Vec<Region> {
+    let marked: Vec<Region> = focus.iter().flat_map(|range| page.regions(range.clone())).collect();
+    if marked.is_empty() { page.regions(quote.clone()) } else { marked }
+}
+
+/// A sentence of a model and the markers behind it.
+struct Marked {
+    text: String,
+    markers: Vec<usize>,
+}
+
+/// The sentences of a line with their markers taken out: `Sales rose [1][2].`, `营收增长。[1]`.
+fn marked_sentences(line: &str) -> Vec<Marked> {
+    let line = line.trim().trim_start_matches(['-', '*', '•', '#']).trim_start();
+    let (bare, markers) = unmark(line);
+    let ranges = sentences(&bare);
+    let mut found: Vec<Marked> =
+        ranges.iter().map(|r| Marked { text: bare[r.clone()].replace("**", ""), markers: Vec::new() }).collect();
+    for (at, number) in markers {
+        // A marker belongs to the sentence that it stands in or right behind.
+        let owner = ranges.iter().rposition(|r| r.start < at).or(if ranges.is_empty() { None } else { Some(0) });
+        if let Some(owner) = owner {
+            found[owner].markers.push(number);
+        }
+    }
+    found
+}
+
+/// The text without `[n]` and `【n】` markers, and where in it each stood.
+fn unmark(text: &str) -> (String, Vec<(usize, usize)>) {
+    let mut bare = String::with_capacity(text.len());
+    let mut markers = Vec::new();
+    let mut rest = text;
+    while let Some(open) = rest.find(['[', '【']) {
+        let width = rest[open..].chars().next().map_or(1, char::len_utf8);
+        let inner = &rest[open + width..];
+        let close = inner.find([']', '】']).filter(|&c| c <= 24);
+        let numbers: Option<Vec<usize>> = close.and_then(|c| {
+            inner[..c].split([',', '，', '、', ' ']).filter(|n| !n.is_empty()).map(|n| n.trim_start_matches('^').parse().ok()).collect()
+        });
+        match (close, numbers) {
+            (Some(close), Some(numbers)) if !numbers.is_empty() => {
+                bare.push_str(rest[..open].trim_end());
+                markers.extend(numbers.into_iter().map(|n| (bare.len(), n)));
+                let width = inner[close..].chars().next().map_or(1, char::len_utf8);
+                rest = &inner[close + width..];
+            }
+            _ => {
+                bare.push_str(&rest[..open + width]);
+                rest = inner;
+            }
+        }
+    }
+    bare.push_str(rest);
+    (bare, markers)
+}
+
+/// What a passage states in numbers, with the scale of its unit line for figures that carry none.
+struct Stated {
+    quantities: Vec<Quantity>,
+    /// Years and figures of the document's title and headings.
+    about: Vec<Quantity>,
+    scales: Vec<f64>,
+}
+
+impl Stated {
+    fn of(evidence: &Evidence, hit: &Hit) -> Self {
+        let found = &hit.passage;
+        let mut about = quantities(&format!("{} \n{}", found.document.title, found.document.name.replace('_', " ")));
+        for heading in &found.headings {
+            about.extend(quantities(heading));
+        }
+        let mut scales: Vec<f64> = Vec::new();
+        for (_, page, range) in places(evidence, hit) {
+            for block in page.blocks.iter().filter(|b| b.range().start < range.end && range.start < b.range().end) {
+                if let Some(table) = &block.table {
+                    let stated = [table.unit.as_deref(), table.caption.as_deref()];
+                    scales.extend(stated.into_iter().flatten().filter_map(quantity::scale_of));
+                }
+            }
+        }
+        scales.extend(found.text.lines().filter(|l| l.contains("单位") || l.to_lowercase().contains("in ") || l.contains('(') || l.contains('（')).filter_map(quantity::scale_of));
+        scales.dedup();
+        Self { quantities: quantities(&found.text), about, scales }
+    }
+
+    fn carries(&self, claim: &Quantity) -> bool {
+        if self.quantities.iter().any(|q| self.scaled(q, claim)) {
+            return true;
+        }
+        // Years and dates may come from what the document is about, amounts may not.
+        !claim.is_amount() && self.about.iter().any(|q| q.carries(claim))
+    }
+
+    fn scaled(&self, source: &Quantity, claim: &Quantity) -> bool {
+        if source.carries(claim) {
+            return true;
+        }
+        let bare = source.scale == 1.0 && matches!(source.unit, quantity::Unit::Plain | quantity::Unit::Money(_) | quantity::Unit::Year);
+        bare && self.scales.iter().any(|&scale| {
+            let unit = if source.unit == quantity::Unit::Year { quantity::Unit::Plain } else { source.unit };
+            let lifted = Quantity { value: source.value * scale, scale, unit, ..source.clone() };
+            lifted.carries(claim)
+        })
+    }
+}
+
+/// The stretches of stored pages that a hit covers.
+pub(crate) fn places<'a>(evidence: &'a Evidence, hit: &'a Hit) -> impl Iterator<Item = (u32, &'a Page, Range<usize>)> {
+    hit.passage.spans.iter().filter_map(|span| {
+        let page = evidence.page(hit, span.page)?;
+        let end = (span.end as usize).min(page.text.len());
+        let range = (span.start as usize).min(end)..end;
+        page.text.get(range.clone())?;
+        Some((span.page, page, range))
+    })
+}
+
+/// The pieces of a stretch of a page that can be quoted: sentences, and rows of tables.
+pub(crate) fn pieces(page: &Page, range: Range<usize>) -> Vec<Range<usize>> {
+    let mut pieces = Vec::new();
+    let mut told = range.start;
+    for block in &page.blocks {
+        let part = block.range().start.max(range.start)..block.range().end.min(range.end);
+        if part.start >= part.end || matches!(block.kind, BlockKind::Furniture) {
+            continue;
+        }
+        told = told.max(part.end);
+        let Some(text) = page.text.get(part.clone()) else { continue };
+        let cut = if block.table.is_some() { lines(text) } else { sentences(text) };
+        pieces.extend(cut.into_iter().map(|r| r.start + part.start..r.end + part.start));
+    }
+    if pieces.is_empty()
+        && let Some(text) = page.text.get(told.min(range.start)..range.end)
+    {
+        pieces.extend(sentences(text).into_iter().map(|r| r.start + range.start..r.end + range.start));
+    }
+    pieces
+}
+
+fn lines(text: &str) -> Vec<Range<usize>> {
+    let mut start = 0;
+    let mut found = Vec::new();
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim_end_matches(['\n', '\r']);
+        if !bare.trim().is_empty() {
+            found.push(start..start + bare.len());
+        }
+        start += line.len();
+    }
+    found
+}
+
+/// The sentence or row of a passage that says most of what a sentence says, all its numbers first.
+fn best_support<'a>(evidence: &'a Evidence, hit: &'a Hit, stated: &Stated, words: &HashSet<String>, claims: &[Quantity]) -> Option<Proof<'a>> {
+    let mut best: Option<(f32, &Page, Range<usize>)> = None;
+    for (_, page, range) in places(evidence, hit) {
+        for piece in pieces(page, range) {
+            let text = one_line(&page.text[piece.clone()]);
+            let held: HashSet<String> = tokens(&text).into_iter().collect();
+            let share = words.iter().filter(|w| held.contains(*w)).count() as f32 / words.len().max(1) as f32;
+            let numbers = quantities(&text);
+            let carried = claims.iter().filter(|c| c.is_amount() && numbers.iter().any(|q| stated.scaled(q, c))).count() as f32;
+            let score = share + carried;
+            if best.as_ref().is_none_or(|(s, ..)| score > *s) {
+                best = Some((score, page, piece));
+            }
+        }
+    }
+    let (score, page, quote) = best.filter(|(score, ..)| *score > 0.1)?;
+    let amounts = claims.iter().filter(|c| c.is_amount()).count() as f32;
+    let strong = score - amounts >= 0.4 || amounts > 0.0 && score >= amounts + 0.2;
+    let verdict = if strong { SupportVerdict::Supported } else { SupportVerdict::Weak };
+    Some(Proof { hit, page, quote, focus: Vec::new(), support: Support { verdict, method: "words".into() } })
+}

@@ -1,0 +1,320 @@
+//! Which periods does a text speak of? Years, fiscal years, halves, quarters and dates, in a question, a heading, a title,
+//! the header of a column or a sentence, and whether two of them are the same.
+
+use std::ops::Range;
+
+/// A period; without a year where only its part is named (`第三季度`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Period {
+    /// The calendar or fiscal year.
+    pub year: Option<i32>,
+    /// Which part of it.
+    pub part: Part,
+}
+
+/// A part of a year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// All of it, or its end.
+    Year,
+    /// First or second half.
+    Half(u8),
+    /// A quarter.
+    Quarter(u8),
+    /// The first nine months.
+    NineMonths,
+    /// A month, or a date in it.
+    Month(u8),
+}
+
+impl Period {
+    /// A whole year.
+    pub fn year(year: i32) -> Self {
+        Self { year: Some(year), part: Part::Year }
+    }
+
+    /// Whether a figure for `self` answers a question about `asked`.
+    pub fn answers(self, asked: Period) -> bool {
+        let same_year = asked.year.is_none() || self.year.is_none() || self.year == asked.year;
+        let same_part = match (asked.part, self.part) {
+            (a, b) if a == b => true,
+            // A date (`December 31, 2022`) stands for the year that it closes, a month for its quarter's end.
+            (Part::Year, Part::Month(_)) | (Part::Month(12), Part::Year) => true,
+            (Part::Half(1), Part::Month(6)) | (Part::NineMonths, Part::Month(9)) => true,
+            (Part::Quarter(q), Part::Month(m)) => m == q * 3,
+            _ => false,
+        };
+        same_year && same_part
+    }
+
+    /// The period as a reader of the question's language writes it.
+    pub fn name(self, chinese: bool) -> String {
+        let year = self.year.map(|y| if chinese { format!("{y}年") } else { y.to_string() }).unwrap_or_default();
+        let part = match (self.part, chinese) {
+            (Part::Year, _) => String::new(),
+            (Part::Half(1), true) => "上半年".into(),
+            (Part::Half(_), true) => "下半年".into(),
+            (Part::Quarter(q), true) => format!("第{}季度", ["一", "二", "三", "四"].get(q as usize - 1).unwrap_or(&"")),
+            (Part::NineMonths, true) => "前三季度".into(),
+            (Part::Month(m), true) => format!("{m}月"),
+            (Part::Half(h), false) => format!("H{h} "),
+            (Part::Quarter(q), false) => format!("Q{q} "),
+            (Part::NineMonths, false) => "nine months ".into(),
+            (Part::Month(m), false) => format!("{m}/"),
+        };
+        if chinese { format!("{year}{part}") } else { format!("{part}{year}").trim().to_owned() }
+    }
+}
+
+/// The periods of a text in order, with where each is named.
+pub fn periods(text: &str) -> Vec<(Range<usize>, Period)> {
+    let folded = narrow(text);
+    let marks = marks(&folded);
+    let mut found: Vec<(Range<usize>, Period)> = Vec::new();
+    let mut used = vec![false; marks.len()];
+    for (at, (range, mark)) in marks.iter().enumerate() {
+        let Mark::Year(year) = *mark else { continue };
+        let near = |other: usize| -> Option<usize> {
+            let (r, m) = marks.get(other)?;
+            let gap = if r.start >= range.end { r.start - range.end } else { range.start.saturating_sub(r.end) };
+            (matches!(m, Mark::Part(_)) && !used[other] && gap <= 16).then_some(other)
+        };
+        let part = near(at + 1).filter(|&n| marks[n].0.start <= range.end + 4).or_else(|| at.checked_sub(1).and_then(near)).or_else(|| near(at + 1));
+        match part {
+            Some(other) => {
+                used[other] = true;
+                let Mark::Part(part) = marks[other].1 else { continue };
+                let whole = range.start.min(marks[other].0.start)..range.end.max(marks[other].0.end);
+                found.push((whole, Period { year: Some(year), part }));
+            }
+            None => found.push((range.clone(), Period::year(year))),
+        }
+    }
+    for (at, (range, mark)) in marks.iter().enumerate() {
+        if let (Mark::Part(part), false) = (mark, used[at]) {
+            // One year may serve several quarters: `2023年第一季度和第三季度`.
+            let year = marks[..at].iter().rev().find_map(|(_, m)| if let Mark::Year(y) = m { Some(*y) } else { None });
+            if !matches!(part, Part::Month(_)) || year.is_some() {
+                found.push((range.clone(), Period { year, part: *part }));
+            }
+        }
+    }
+    found.sort_by_key(|(range, _)| range.start);
+    found
+}
+
+/// The periods that the words of an accounting table name by position, given the year of the report: `本期` is that year,
+/// `上年同期` the one before.
+pub fn relative(header: &str, report: Option<i32>) -> Option<Period> {
+    let year = report?;
+    const PRIOR: &[&str] = &["上年", "上期", "去年", "期初", "年初", "prior year", "previous year", "last year", "prior period"];
+    const CURRENT: &[&str] = &["本年", "本期", "本报告期", "报告期末", "期末", "current year", "this year", "current period"];
+    let folded = header.to_lowercase();
+    if PRIOR.iter().any(|w| folded.contains(w)) {
+        return Some(Period::year(year - 1));
+    }
+    CURRENT.iter().any(|w| folded.contains(w)).then(|| Period::year(year))
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Mark {
+    Year(i32),
+    Part(Part),
+}
+
+/// Full-width ASCII narrowed; the bytes are those of the original, so that ranges hold: a wide character becomes its narrow
+/// twin followed by two fillers.
+fn narrow(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        let wide = ('！'..='～').contains(&c);
+        if wide {
+            bytes.push((c as u32 - 0xFEE0) as u8);
+            bytes.extend([0, 0]);
+        } else {
+            let mut buffer = [0; 4];
+            bytes.extend(c.encode_utf8(&mut buffer).as_bytes().iter().map(u8::to_ascii_lowercase));
+        }
+    }
+    bytes
+}
+
+/// Words for a part of the year, longest first where one begins another.
+const PARTS: &[(&str, Part)] = &[
+    ("前三季度", Part::NineMonths),
+    ("前三个季度", Part::NineMonths),
+    ("nine months", Part::NineMonths),
+    ("上半年", Part::Half(1)),
+    ("半年度", Part::Half(1)),
+    ("下半年", Part::Half(2)),
+    ("first half", Part::Half(1)),
+    ("half-year", Part::Half(1)),
+    ("half year", Part::Half(1)),
+    ("six months", Part::Half(1)),
+    ("second half", Part::Half(2)),
+    ("第一季度", Part::Quarter(1)),
+    ("第二季度", Part::Quarter(2)),
+    ("第三季度", Part::Quarter(3)),
+    ("第四季度", Part::Quarter(4)),
+    ("一季度", Part::Quarter(1)),
+    ("二季度", Part::Quarter(2)),
+    ("三季度", Part::Quarter(3)),
+    ("四季度", Part::Quarter(4)),
+    ("first quarter", Part::Quarter(1)),
+    ("second quarter", Part::Quarter(2)),
+    ("third quarter", Part::Quarter(3)),
+    ("fourth quarter", Part::Quarter(4)),
+];
+
+const MONTHS: &[&str] = &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
+fn marks(text: &[u8]) -> Vec<(Range<usize>, Mark)> {
+    let mut marks = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        if let Some((end, mark)) = mark(text, at) {
+            marks.push((at..end, mark));
+            at = end.max(at + 1);
+        } else if text[at].is_ascii_digit() {
+            while at < text.len() && text[at].is_ascii_digit() {
+                at += 1;
+            }
+        } else {
+            at += 1;
+        }
+    }
+    marks
+}
+
+fn mark(text: &[u8], at: usize) -> Option<(usize, Mark)> {
+    year(text, at)
+        .or_else(|| fiscal(text, at))
+        .or_else(|| han_year(text, at))
+        .or_else(|| lettered(text, at))
+        .or_else(|| month(text, at))
+        .or_else(|| PARTS.iter().find(|(w, _)| text[at..].starts_with(w.as_bytes())).map(|(w, p)| (at + w.len(), Mark::Part(*p))))
+}
+
+fn number(text: &[u8], at: usize) -> (usize, i32) {
+    let end = at + text[at..].iter().take(9).take_while(|b| b.is_ascii_digit()).count();
+    (end, text[at..end].iter().fold(0, |n, b| n * 10 + i32::from(b - b'0')))
+}
+
+fn before(text: &[u8], at: usize) -> Option<u8> {
+    at.checked_sub(1).map(|i| text[i])
+}
+
+/// Four digits that are a year and no amount.
+fn year(text: &[u8], at: usize) -> Option<(usize, Mark)> {
+    let (end, value) = number(text, at);
+    if end - at != 4 || !(1900..2100).contains(&value) {
+        return None;
+    }
+    match before(text, at) {
+        Some(b'$' | b'#' | b'.' | b',') if before(text, at - 1).is_some_and(|b| b.is_ascii_digit()) => return None,
+        Some(b'$' | b'#') => return None,
+        Some(b) if b.is_ascii_digit() => return None,
+        Some(b) if b.is_ascii_alphabetic() => {
+            let prefix = text[..at].iter().rev().take_while(|b| b.is_ascii_alphabetic()).count();
+            if !matches!(&text[at - prefix..at], b"fy" | b"cy" | b"q" | b"h" | b"fye") {
+                return None;
+            }
+        }
+        _ => {}
+    }
+    let rest = &text[end..];
+    let decimal = matches!(rest, [b'.' | b',', d, ..] if d.is_ascii_digit());
+    let amount = ["万", "亿", "元", "%", "人", "家", "吨", "千", "百万", " million", " billion", "美元", "个", "名", "台"];
+    if decimal || amount.iter().any(|w| rest.starts_with(w.as_bytes())) {
+        return None;
+    }
+    match rest.first() {
+        Some(b) if b.is_ascii_digit() => return None,
+        // `2023A`, `2024E`, `2023Q2`, `2023H1`, `2010s`
+        Some(b) if b.is_ascii_alphabetic() && !matches!(b, b'a' | b'e' | b'f' | b'q' | b'h' | b's') => return None,
+        _ => {}
+    }
+    let end = if rest.starts_with("年".as_bytes()) { end + 3 } else { end };
+    Some((end, Mark::Year(value)))
+}
+
+/// `FY23`, `FY2023`, `fy 22`, `Q3'23` after its quarter.
+fn fiscal(text: &[u8], at: usize) -> Option<(usize, Mark)> {
+    let free = !before(text, at).is_some_and(|b| b.is_ascii_alphanumeric() && !b.is_ascii_digit());
+    if free && text[at..].starts_with(b"fy") {
+        let start = at + 2 + text[at + 2..].iter().take_while(|b| matches!(b, b' ' | b'\'' | b'-')).count();
+        let (end, value) = number(text, start);
+        return match end - start {
+            4 if (1900..2100).contains(&value) => Some((end, Mark::Year(value))),
+            2 => Some((end, Mark::Year(2000 + value))),
+            _ => None,
+        };
+    }
+    let (end, value) = number(text, at);
+    let two = end - at == 2 && !before(text, at).is_some_and(|b| b.is_ascii_digit() || b == b'.' || b == b',');
+    let quoted = before(text, at) == Some(b'\'') && at >= 2 && text[at - 2].is_ascii_digit();
+    let short = text[end..].starts_with("年".as_bytes()) && (8..=40).contains(&value) && followed_by_report(&text[end + 3..]);
+    (two && (quoted || short)).then_some((if short { end + 3 } else { end }, Mark::Year(2000 + value)))
+}
+
+/// `23年报`, `23年上半年`, `23年三季度`: two digits mean a year only in such company; alone they are a duration.
+fn followed_by_report(rest: &[u8]) -> bool {
+    ["上半年", "下半年", "一季", "二季", "三季", "四季", "第", "年报", "报", "度", "底", "末", "全年", "的"].iter().any(|w| rest.starts_with(w.as_bytes()))
+}
+
+/// `二〇二二年`.
+fn han_year(text: &[u8], at: usize) -> Option<(usize, Mark)> {
+    const DIGITS: &str = "〇一二三四五六七八九";
+    if text[at] < 0xE0 || text.len() < at + 15 || &text[at + 12..at + 15] != "年".as_bytes() {
+        return None;
+    }
+    let word = std::str::from_utf8(&text[at..at + 12]).ok()?;
+    let digits: Option<Vec<i32>> = word.chars().map(|c| DIGITS.chars().position(|d| d == c || (d == '〇' && "零○".contains(c))).map(|n| n as i32)).collect();
+    let value = digits?.iter().fold(0, |n, d| n * 10 + d);
+    (1900..2100).contains(&value).then_some((at + 15, Mark::Year(value)))
+}
+
+/// `Q3`, `3Q`, `3Q23`, `H1`, `1H`.
+fn lettered(text: &[u8], at: usize) -> Option<(usize, Mark)> {
+    if before(text, at).is_some_and(|b| b.is_ascii_alphabetic()) {
+        return None;
+    }
+    let (first, second) = (*text.get(at)?, *text.get(at + 1)?);
+    let (letter, digit) = if first.is_ascii_digit() { (second, first) } else { (first, second) };
+    if first.is_ascii_digit() && before(text, at).is_some_and(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let part = match (letter, digit) {
+        (b'q', b'1'..=b'4') => Part::Quarter(digit - b'0'),
+        (b'h', b'1' | b'2') => Part::Half(digit - b'0'),
+        _ => return None,
+    };
+    let next = text.get(at + 2).copied().unwrap_or(b' ');
+    let year_follows = first.is_ascii_digit() && next.is_ascii_digit();
+    (!next.is_ascii_alphanumeric() || year_follows).then_some((at + 2, Mark::Part(part)))
+}
+
+/// `December 31`, `Sept. 2022`, `12月`.
+fn month(text: &[u8], at: usize) -> Option<(usize, Mark)> {
+    if text[at].is_ascii_digit() {
+        let (end, value) = number(text, at);
+        let free = !before(text, at).is_some_and(|b| b.is_ascii_digit());
+        let month = free && end - at <= 2 && (1..=12).contains(&value) && text[end..].starts_with("月".as_bytes());
+        return month.then_some((end + 3, Mark::Part(Part::Month(value as u8))));
+    }
+    if before(text, at).is_some_and(|b| b.is_ascii_alphabetic()) {
+        return None;
+    }
+    let month = MONTHS.iter().position(|m| text[at..].starts_with(m.as_bytes()))?;
+    let end = at + text[at..].iter().take_while(|b| b.is_ascii_alphabetic()).count();
+    const FULL: &[&str] = &[
+        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
+    ];
+    let word = &text[at..end];
+    let whole = word == FULL[month].as_bytes() || word.len() == 3 || word == b"sept";
+    // `may` is a verb unless a number stands by it.
+    let by_number = text[end..].iter().find(|b| !matches!(b, b' ' | b'.' | b'-')).is_some_and(u8::is_ascii_digit);
+    let after_number = text[..at].iter().rev().find(|b| **b != b' ').is_some_and(u8::is_ascii_digit);
+    (whole && (by_number || after_number || (word.len() > 3 && month != 4 && month != 2)))
+        .then_some((end, Mark::Part(Part::Month(month as u8 + 1))))
+}

@@ -1,0 +1,539 @@
+//! What does a question ask? Its language, the kind of answer, the periods, whom or what it names, and the words that a
+//! good passage holds: read from the text alone and from the titles of the documents, without a model.
+
+use std::collections::HashSet;
+
+use index::{
+    corpus::DocumentId,
+    hit::Source,
+    lexical::{fold, tokens},
+};
+
+use crate::{
+    period::{self, Part, Period},
+    sentence::is_han,
+};
+
+/// A question, understood.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// As it was asked.
+    pub text: String,
+    /// Whether it is Chinese; else it is read as English.
+    pub chinese: bool,
+    /// The kind of answer it wants.
+    pub kind: Kind,
+    /// The periods it names, in order.
+    pub periods: Vec<Period>,
+    /// Whom or what it names.
+    pub names: Vec<Name>,
+    /// The distinct tokens of its content: without question words, periods, and names that a document bears.
+    pub terms: Vec<String>,
+    /// The words of the content in order, for the share of neighbours that a sentence keeps: English stems, empty for Chinese,
+    /// whose tokens are neighbours already.
+    pub words: Vec<String>,
+    /// What is asked for, as the question writes it: for the message when it is missing.
+    pub subject: String,
+    /// Whether it compares two or more things or periods.
+    pub compares: bool,
+}
+
+/// The kind of answer a question wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Kind {
+    When,
+    Number,
+    Who,
+    Where,
+    Why,
+    Which,
+    How,
+    List,
+    YesNo,
+    Other,
+}
+
+/// A name in a question: a company, a product, a person, a title in quotes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    /// As the question writes it.
+    pub text: String,
+    /// The documents that bear it in their title, name or metadata.
+    pub documents: Vec<DocumentId>,
+    /// Whether it is surely a name (a company's suffix, quotes, two capitalised words) and not only looks like one.
+    pub sure: bool,
+}
+
+impl Question {
+    /// Reads a question that is asked over these documents.
+    pub fn read(text: &str, documents: &[Source]) -> Self {
+        let text = text.trim();
+        let chinese = text.chars().any(is_han);
+        let dated = period::periods(text);
+        let subjects: Vec<(Subject, DocumentId)> = documents.iter().filter_map(|d| Some((Subject::of(d)?, d.id))).collect();
+        let names = names(text, chinese, &dated, &subjects);
+        let content = content(text, chinese, &dated, &names);
+        let words = tokens(&content);
+        let mut seen = HashSet::new();
+        let terms: Vec<String> =
+            words.iter().filter(|t| !t.starts_with('#') && !asking(t) && seen.insert((*t).clone())).cloned().collect();
+        let kind = kind(&fold(text), chinese);
+        let words = words.into_iter().filter(|w| !w.starts_with('#') && !w.contains(is_han) && !asking(w)).collect();
+        let subject = content.split_whitespace().collect::<Vec<_>>().join(if chinese { "" } else { " " });
+        let compares = compares(&fold(text), dated.len());
+        Self { text: text.to_owned(), chinese, kind, periods: dated.into_iter().map(|(_, p)| p).collect(), names, terms, words, subject, compares }
+    }
+
+    /// `zh` or `en`.
+    pub fn language(&self) -> &'static str {
+        if self.chinese { "zh" } else { "en" }
+    }
+
+    /// The documents that the question's names restrict it to; `None` where it names no document's subject.
+    pub fn documents(&self) -> Option<HashSet<DocumentId>> {
+        let named: HashSet<DocumentId> = self.names.iter().flat_map(|n| n.documents.iter().copied()).collect();
+        (!named.is_empty()).then_some(named)
+    }
+}
+
+/// Whose report a document is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Subject {
+    /// Folded, without report words, periods and legal form.
+    bare: String,
+    /// Its words (English) in order.
+    words: Vec<String>,
+}
+
+/// The years that a document reports on, from its title, its name and its metadata.
+pub(crate) fn years(source: &Source) -> Vec<Period> {
+    const FIELDS: &[&str] = &["year", "fiscal_year", "period", "report_period", "report_year"];
+    let stated: Vec<Period> = source
+        .metadata
+        .iter()
+        .filter(|(key, _)| FIELDS.contains(&key.to_lowercase().as_str()))
+        .flat_map(|(_, value)| period::periods(&value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+        .map(|(_, p)| p)
+        .collect();
+    let named = |text: &str| period::periods(text).into_iter().map(|(_, p)| p).filter(|p| p.year.is_some()).collect::<Vec<_>>();
+    [stated, named(&source.title), named(&source.name)].into_iter().find(|found| !found.is_empty()).unwrap_or_default()
+}
+
+/// Words that say what kind of report a title names; what is left is the subject.
+const REPORTS: &[&str] = &[
+    "首次公开发行股票招股说明书", "年度报告全文", "年度报告摘要", "半年度报告", "季度报告", "年度报告", "招股说明书", "招股意向书", "募集说明书",
+    "审计报告", "财务报告", "社会责任报告", "可持续发展报告", "年报", "半年报", "季报", "中报", "annual report", "interim report",
+    "quarterly report", "annual results", "form 10-k", "form 10-q", "form 8-k", "10-k", "10-q", "8-k", "10k", "10q", "8k", "20-f",
+    "earnings release", "prospectus", "financial statements", "sustainability report", "esg report",
+];
+const LEGAL_ZH: &[&str] = &["股份有限公司", "有限责任公司", "有限公司", "集团", "控股", "股份", "公司"];
+const LEGAL_EN: &[&str] = &[
+    "inc", "inc.", "corp", "corp.", "corporation", "company", "co", "co.", "ltd", "ltd.", "limited", "plc", "llc", "group", "holdings",
+    "holding", "incorporated", "the", "s.a", "ag", "nv", "n.v", "and", "subsidiaries", "trust",
+];
+const PLACES: &[&str] = &[
+    "中国", "北京", "上海", "天津", "重庆", "江苏", "浙江", "广东", "山东", "湖南", "湖北", "四川", "福建", "安徽", "河南", "河北", "辽宁",
+    "吉林", "黑龙江", "江西", "山西", "陕西", "甘肃", "贵州", "云南", "广西", "海南", "宁夏", "青海", "新疆", "西藏", "内蒙古", "深圳", "广州",
+    "苏州", "杭州", "南京", "武汉", "成都", "厦门", "青岛", "大连", "宁波", "无锡", "香港", "台湾",
+];
+
+impl Subject {
+    fn of(source: &Source) -> Option<Self> {
+        let stated = ["company", "issuer", "entity", "公司"].iter().find_map(|key| source.metadata.get(*key)?.as_str());
+        if let Some(subject) = stated.and_then(|s| Self::named(s, true)) {
+            return Some(subject);
+        }
+        Self::named(&source.title, false).or_else(|| Self::named(&source.name, false))
+    }
+
+    fn named(title: &str, certain: bool) -> Option<Self> {
+        let spaced = title.replace(['_', '《', '》', '：', ':', '|', '/'], " ");
+        let mut bare = blank(&spaced, period::periods(&spaced).into_iter().map(|(r, _)| r));
+        bare = fold(&bare).into_owned();
+        for extension in [".pdf", ".docx", ".doc", ".html", ".htm", ".md", ".txt", ".xlsx"] {
+            bare = bare.trim_end().trim_end_matches(extension).to_owned();
+        }
+        let mut report = certain;
+        for word in REPORTS {
+            if bare.contains(word) {
+                report = true;
+                bare = bare.replace(word, " ");
+            }
+        }
+        let mut company = false;
+        for word in LEGAL_ZH {
+            if let Some(at) = bare.find(word).filter(|&at| at >= 6) {
+                company = true;
+                // What stands behind the legal form is not the name: `四方科技集团股份有限公司 关于…`.
+                bare.truncate(at);
+            }
+        }
+        let words: Vec<String> = bare
+            .split(|c: char| !(c.is_alphanumeric() || matches!(c, '&' | '.' | '\'' | '-')))
+            .filter(|w| w.chars().any(char::is_alphanumeric))
+            .map(|w| w.trim_matches('.').to_owned())
+            .collect();
+        company |= words.iter().skip(1).any(|w| LEGAL_EN.contains(&w.as_str()) && !matches!(w.as_str(), "the" | "and" | "group" | "trust"));
+        let words: Vec<String> = words.into_iter().filter(|w| !LEGAL_EN.contains(&w.as_str())).take(6).collect();
+        let bare: String = if bare.contains(is_han) { bare.split_whitespace().next().unwrap_or("").to_owned() } else { words.join(" ") };
+        ((report || company) && bare.chars().count() >= 2).then_some(Self { bare, words })
+    }
+
+    /// Where a question mentions this subject, in bytes of the folded question.
+    fn mentioned(&self, folded: &str) -> Option<std::ops::Range<usize>> {
+        if self.bare.contains(is_han) { self.mentioned_han(folded) } else { self.mentioned_latin(folded) }
+    }
+
+    /// The longest beginning of the name (a place in front may be left out) that the question holds: three characters, or two
+    /// where no other Chinese character runs on.
+    fn mentioned_han(&self, folded: &str) -> Option<std::ops::Range<usize>> {
+        let stems = [Some(self.bare.as_str()), PLACES.iter().find_map(|p| self.bare.strip_prefix(p))];
+        for stem in stems.into_iter().flatten() {
+            let chars: Vec<(usize, char)> = stem.char_indices().collect();
+            for length in (2..=chars.len()).rev() {
+                let part = &stem[..chars.get(length).map_or(stem.len(), |&(b, _)| b)];
+                if PLACES.contains(&part) {
+                    continue;
+                }
+                for (at, _) in folded.match_indices(part) {
+                    let rest = &folded[at + part.len()..];
+                    let ends = rest.chars().next().is_none_or(|c| !is_han(c)) || ["的", "公司", "集团", "股份", "在", "是"].iter().any(|w| rest.starts_with(w));
+                    if length == chars.len() || ends || length >= 4 {
+                        return Some(at..at + part.len());
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn mentioned_latin(&self, folded: &str) -> Option<std::ops::Range<usize>> {
+        let whole = |name: &str| {
+            folded.match_indices(name).map(|(at, _)| at..at + name.len()).find(|r| {
+                !folded[..r.start].ends_with(|c: char| c.is_ascii_alphanumeric())
+                    && !folded[r.end..].starts_with(|c: char| c.is_ascii_alphanumeric())
+            })
+        };
+        whole(&self.bare).or_else(|| {
+            // `Johnson Johnson` for `Johnson & Johnson`
+            (self.words.len() >= 2).then(|| whole(&self.words.join(" & "))).flatten()
+        })
+    }
+
+    /// Whether a short form stands for this subject: its first word, or the beginnings of its words (`AMD`, `AMEX`, `JnJ`).
+    fn shortened(&self, folded: &str) -> bool {
+        let first = self.words.first().map_or("", String::as_str);
+        if first == folded && first.len() >= 3 {
+            return true;
+        }
+        let letters: String = folded.chars().filter(char::is_ascii_alphanumeric).collect();
+        (2..=6).contains(&letters.len()) && self.words.len() >= 2 && made_of(letters.as_bytes(), &self.words)
+    }
+}
+
+/// Whether the letters are beginnings of the words in order, at least one letter of each but connecting `n`.
+fn made_of(letters: &[u8], words: &[String]) -> bool {
+    let Some((word, rest)) = words.split_first() else {
+        return letters.is_empty();
+    };
+    if letters.is_empty() {
+        return false;
+    }
+    let common = letters.iter().zip(word.as_bytes()).take_while(|(a, b)| a == b).count();
+    (1..=common.min(3)).any(|n| made_of(&letters[n..], rest)) || (letters[0] == b'n' && made_of(&letters[1..], words) && letters.len() > 1)
+}
+
+/// Capitalised words that name no one.
+const PLAIN_CAPITALS: &[&str] = &[
+    "what", "which", "who", "whom", "whose", "when", "where", "why", "how", "is", "are", "was", "were", "did", "do", "does", "has", "have",
+    "had", "can", "could", "would", "should", "will", "in", "on", "at", "for", "of", "the", "a", "an", "according", "if", "give", "list",
+    "name", "please", "and", "or", "by", "from", "to", "with", "as", "during", "between", "among", "we", "i", "it", "its", "this", "that",
+    "fy", "usd", "eur", "rmb", "cny", "gbp", "hkd", "us", "u.s", "q1", "q2", "q3", "q4", "h1", "h2", "ceo", "cfo", "coo", "cto", "eps",
+    "ebitda", "ebit", "roe", "roa", "r&d", "gaap", "non-gaap", "ifrs", "capex", "gdp", "ipo", "esg", "n/a", "cash", "net", "total", "gross",
+    "operating", "revenue", "income", "sales", "profit", "margin", "year", "board", "company", "group", "annual", "report", "adjusted",
+    "number", "tell", "describe", "explain", "compare", "find", "show", "our", "their", "they", "he", "she", "yes", "no", "answer", "base",
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december", "true",
+    "false", "roughly", "about", "after", "before", "while", "besides", "other", "along", "under", "over", "despite", "since", "through",
+    "approximately", "most", "many", "some", "all", "ratio", "quick", "current", "assets", "equity", "dividend", "return", "state", "then",
+];
+
+const HAN_SUFFIXES: &[&str] = &[
+    "股份有限公司", "有限责任公司", "有限公司", "公司", "集团", "股份", "银行", "证券", "科技", "保险", "药业", "控股", "实业", "电子", "能源",
+];
+/// What ends the reach of a Chinese name to the left.
+const HAN_STOPS: &[&str] = &[
+    "请问", "请", "根据", "关于", "其中", "以及", "相比", "比较", "对比", "截至", "截止", "的", "在", "和", "与", "及", "对", "从", "由", "为", "是",
+    "向", "把", "被", "比", "跟", "年", "月", "日", "哪", "什么", "多少", "几", "有", "该", "本", "此", "这", "那", "我", "贵", "其", "各", "上市",
+    "子", "母", "分", "控股子", "全资", "了", "到", "度", "末", "一", "家", "等", "个",
+];
+
+fn names(text: &str, chinese: bool, dated: &[(std::ops::Range<usize>, Period)], subjects: &[(Subject, DocumentId)]) -> Vec<Name> {
+    let folded = fold(text).into_owned();
+    let mut names: Vec<Name> = Vec::new();
+    for (subject, id) in subjects {
+        if let Some(range) = subject.mentioned(&folded) {
+            let mention = folded[range].to_owned();
+            match names.iter_mut().find(|n| fold(&n.text) == mention.as_str()) {
+                Some(name) => name.documents.push(*id),
+                None => names.push(Name { text: mention, documents: vec![*id], sure: true }),
+            }
+        }
+    }
+    // A longer mention rules a shorter one inside it out: `四方光电` over `四方`.
+    let longest: Vec<String> = names.iter().map(|n| n.text.clone()).collect();
+    names.retain(|n| !longest.iter().any(|l| l.len() > n.text.len() && l.contains(n.text.as_str())));
+    let mut candidates = quoted(text);
+    candidates.extend(capitalised(text, dated));
+    if chinese {
+        candidates.extend(han_names(text, dated));
+    }
+    for (candidate, sure) in candidates {
+        let plain = fold(&candidate).into_owned();
+        let known = |n: &Name| {
+            let other = fold(&n.text).into_owned();
+            plain.contains(&other) || other.contains(&plain)
+        };
+        if names.iter().any(known) {
+            continue;
+        }
+        let documents = subjects.iter().filter(|(s, _)| s.shortened(bare_name(&plain))).map(|&(_, id)| id).collect();
+        names.push(Name { text: candidate, documents, sure });
+    }
+    names
+}
+
+/// A folded English name without its legal form.
+fn bare_name(name: &str) -> &str {
+    let mut name = name.trim_end_matches(['.', ',']);
+    while let Some((front, last)) = name.rsplit_once(' ') {
+        if !LEGAL_EN.contains(&last.trim_matches(['.', ','])) {
+            break;
+        }
+        name = front.trim_end_matches(['.', ',']);
+    }
+    name
+}
+
+fn quoted(text: &str) -> Vec<(String, bool)> {
+    let mut found = Vec::new();
+    for (open, close) in [('《', '》'), ('“', '”'), ('「', '」'), ('"', '"')] {
+        let mut rest = text;
+        while let Some(start) = rest.find(open) {
+            let inner = &rest[start + open.len_utf8()..];
+            let Some(end) = inner.find(close) else { break };
+            let name = inner[..end].trim();
+            if (2..=40).contains(&name.chars().count()) {
+                found.push((name.to_owned(), true));
+            }
+            rest = &inner[end + close.len_utf8()..];
+        }
+    }
+    found
+}
+
+/// Runs of capitalised Latin words: `Sonic Automotive, Inc.`, `Best Buy`, `AMD`.
+fn capitalised(text: &str, dated: &[(std::ops::Range<usize>, Period)]) -> Vec<(String, bool)> {
+    let mut found = Vec::new();
+    let mut run: Option<(usize, usize, usize)> = None; // start, end, words
+    let mut close = |run: &mut Option<(usize, usize, usize)>| {
+        if let Some((start, end, words)) = run.take() {
+            found.push((text[start..end].trim_end_matches(['.', ',', '\'', '’']).to_owned(), words >= 2));
+        }
+    };
+    let mut at = 0;
+    for word in text.split_inclusive(|c: char| c.is_whitespace() || is_han(c) || "，。？、：；（）()《》“”\"?:;!".contains(c)) {
+        let start = at;
+        at += word.len();
+        let bare = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric() && c != '.');
+        let core = bare.trim_matches(|c: char| !c.is_ascii_alphanumeric()).trim_end_matches("'s").trim_end_matches("’s");
+        let lower = core.to_lowercase();
+        let capital = core.chars().next().is_some_and(|c| c.is_ascii_uppercase()) && core.len() >= 2;
+        let period = dated.iter().any(|(r, _)| r.start < at && start < r.end);
+        let joins = run.is_some() && (word.trim() == "&" || LEGAL_EN.contains(&lower.as_str()) && capital);
+        if joins || capital && !period && !PLAIN_CAPITALS.contains(&lower.as_str()) {
+            let possessive = word.contains("'s") || word.contains("’s");
+            let end = start + bare.find("'s").or_else(|| bare.find("’s")).unwrap_or(bare.len());
+            let counts = usize::from(!joins || LEGAL_EN.contains(&lower.as_str()));
+            run = Some(run.map_or((start, end, 1), |(s, _, n)| (s, end, n + counts)));
+            let breaks = possessive || word.trim_end().ends_with(',') && !text[at..].trim_start().to_lowercase().starts_with("inc") || !word.ends_with(char::is_whitespace);
+            if breaks {
+                close(&mut run);
+            }
+        } else {
+            close(&mut run);
+        }
+    }
+    close(&mut run);
+    found
+}
+
+/// Chinese names by their suffix (`华为公司`), and a run of Chinese right before a period at the start (`宁德时代2023年…`).
+fn han_names(text: &str, dated: &[(std::ops::Range<usize>, Period)]) -> Vec<(String, bool)> {
+    let mut found: Vec<(String, bool)> = Vec::new();
+    for run in text.split(|c: char| !is_han(c)) {
+        for suffix in HAN_SUFFIXES {
+            let Some(at) = run.find(suffix) else { continue };
+            let front = &run[..at];
+            let cut = HAN_STOPS.iter().filter_map(|s| front.rfind(s).map(|i| i + s.len())).max().unwrap_or(0);
+            let name = &front[cut..];
+            let legal = suffix.ends_with("公司") || *suffix == "集团";
+            if (2..=12).contains(&name.chars().count()) {
+                found.push((format!("{name}{suffix}"), legal));
+            }
+            break;
+        }
+    }
+    if let Some((range, _)) = dated.iter().find(|(_, p)| p.year.is_some()) {
+        let front = text[..range.start].trim();
+        let front = front.strip_prefix("请问").unwrap_or(front).trim_end_matches("在").trim_end_matches("的");
+        let plain = front.chars().all(is_han) && (2..=8).contains(&front.chars().count());
+        if plain && !HAN_STOPS.iter().any(|s| front.contains(s)) && !PLACES.contains(&front) && found.is_empty() {
+            found.push((front.to_owned(), false));
+        }
+    }
+    found
+}
+
+/// Replaces ranges by blanks.
+fn blank(text: &str, ranges: impl Iterator<Item = std::ops::Range<usize>>) -> String {
+    let mut out = text.to_owned();
+    let mut ranges: Vec<_> = ranges.collect();
+    ranges.sort_by_key(|r| std::cmp::Reverse(r.start));
+    for range in ranges {
+        if out.is_char_boundary(range.start) && range.end <= out.len() && out.is_char_boundary(range.end) {
+            out.replace_range(range, " ");
+        }
+    }
+    out
+}
+
+/// Phrases that ask, in Chinese: they are cut out, so that no bigram reaches over them.
+const ASKING_ZH: &[&str] = &[
+    "是什么时候", "什么时候", "是什么", "是多少", "有多少", "为多少", "多少", "什么", "哪些", "哪个", "哪里", "哪儿", "哪家", "哪位", "哪年", "哪天", "哪一年",
+    "哪几", "有哪", "哪", "为什么", "为何", "怎么样", "怎么", "怎样", "如何", "何时", "何处", "何年", "何种", "请问", "是谁", "谁", "是否", "吗", "呢", "几",
+    "请", "告诉我", "分别", "是", "的", "了", "有", "被", "在", "于", "与", "和", "为", "由", "对", "从", "中", "里",
+];
+
+/// Asides that programs and exams add to a question.
+const ASIDES: &[&str] = &[
+    "according to the annual report", "if data is not available, return 'n/a'", "if there is no mention, return false",
+    "(within the last period or at the end of the last period)", "at the end of the period listed in annual report",
+    "in the reporting period", "in the annual report", "the value of", "the amount of", "the total amount of", "respectively",
+    "请保留两位小数", "保留两位小数",
+];
+
+/// The question without its asides, periods, names that a document bears, and question words.
+fn content(text: &str, chinese: bool, dated: &[(std::ops::Range<usize>, Period)], names: &[Name]) -> String {
+    let mut content = blank(text, dated.iter().map(|(r, _)| r.clone()));
+    content = fold(&content).into_owned();
+    for aside in ASIDES {
+        content = content.replace(aside, " ");
+    }
+    for name in names.iter().filter(|n| !n.documents.is_empty()) {
+        let name = fold(&name.text).into_owned();
+        content = content.replace(&name, " ");
+    }
+    if chinese {
+        for phrase in ASKING_ZH {
+            // `目的`, `其中`, `有限` and their like hold a function character inside a word.
+            content = match *phrase {
+                "的" => content.replace("目的", "目\u{1}").replace('的', " ").replace('\u{1}', "的"),
+                "有" | "是" | "在" | "于" | "与" | "和" | "为" | "由" | "对" | "从" | "中" | "里" | "了" | "几" | "被" => keep_inside(&content, phrase),
+                _ => content.replace(phrase, " "),
+            };
+        }
+    }
+    content
+}
+
+/// Cuts a function character out, unless it is part of one of the words that hold it.
+fn keep_inside(content: &str, phrase: &str) -> String {
+    const WORDS: &[&str] = &[
+        "有限", "所有", "国有", "持有", "占有", "拥有", "在线", "在建", "存在", "现在", "所在", "和平", "中国", "其中", "中心", "中期", "中标", "中间",
+        "集中", "由于", "关于", "对于", "对外", "对比", "反对", "从事", "从业", "与会", "参与", "行为", "作为", "认为", "成为", "为主", "公里",
+        "里程", "于是", "高于", "低于", "是非", "自由", "理由", "为期", "了解", "几何", "和解", "总和", "饱和", "中央", "中医", "中学", "有效", "有关",
+        "华为", "对象", "应对", "中华", "中山", "有色", "有机", "有息", "中层", "中小", "里面", "公有", "私有", "特有", "和谐",
+    ];
+    let mut out = String::with_capacity(content.len());
+    let mut rest = content;
+    while let Some(at) = rest.find(phrase) {
+        let inside = WORDS.iter().any(|w| {
+            w.match_indices(phrase).any(|(offset, _)| at >= offset && rest.get(at - offset..).is_some_and(|t| t.starts_with(w)))
+        });
+        out.push_str(&rest[..at]);
+        out.push_str(if inside { phrase } else { " " });
+        rest = &rest[at + phrase.len()..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Whether a token of a question only asks, or says nothing of what is asked.
+fn asking(token: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "what", "which", "who", "whom", "whose", "when", "where", "why", "how", "much", "mani", "name", "list", "give", "pleas", "tell", "be",
+        "did", "does", "amount", "fiscal", "year", "fy", "end", "annual", "report", "accord", "document", "valu", "s",
+    ];
+    WORDS.contains(&token)
+}
+
+fn kind(folded: &str, chinese: bool) -> Kind {
+    let any = |words: &[&str]| words.iter().any(|w| folded.contains(w));
+    if chinese {
+        return if any(&["何时", "什么时候", "哪年", "哪一年", "几年", "何年", "哪天", "日期", "时间", "年份", "几月", "几号"]) {
+            Kind::When
+        } else if any(&["多少", "占比", "比例", "几", "多大", "多长", "多高", "人数", "金额", "数量", "率是"]) {
+            Kind::Number
+        } else if any(&["谁", "何人", "哪位", "什么人"]) {
+            Kind::Who
+        } else if any(&["哪里", "何处", "哪儿", "什么地方", "哪个国家", "哪个城市", "位于", "地址"]) {
+            Kind::Where
+        } else if any(&["为什么", "为何", "原因"]) {
+            Kind::Why
+        } else if any(&["哪些", "有哪", "哪几", "分别"]) {
+            Kind::List
+        } else if any(&["是否", "是不是", "有没有", "吗"]) {
+            Kind::YesNo
+        } else if any(&["如何", "怎么", "怎样"]) {
+            Kind::How
+        } else if any(&["哪", "什么", "何"]) {
+            Kind::Which
+        } else {
+            Kind::Other
+        };
+    }
+    let first = folded.split_whitespace().next().unwrap_or("");
+    if first == "when" || any(&["what year", "which year", "what date", "what day", "which month", "what month", "what time", "in what century"]) {
+        Kind::When
+    } else if any(&["how many", "how much", "how long", "how old", "how far", "how large", "how big", "how high", "percentage", "number of", "what percent"]) {
+        Kind::Number
+    } else if first == "who" || any(&["whose ", "whom "]) {
+        Kind::Who
+    } else if first == "where" || any(&["which city", "what city", "which country", "what country", "which state", "what state"]) {
+        Kind::Where
+    } else if first == "why" || any(&["reason"]) {
+        Kind::Why
+    } else if any(&["what are", "list ", "which of the following", "name the"]) {
+        Kind::List
+    } else if ["is", "are", "was", "were", "did", "does", "do", "has", "have", "had", "can"].contains(&first) {
+        Kind::YesNo
+    } else if any(&["how "]) {
+        Kind::How
+    } else if any(&["which", "what"]) {
+        Kind::Which
+    } else {
+        Kind::Other
+    }
+}
+
+fn compares(folded: &str, periods: usize) -> bool {
+    const WORDS: &[&str] =
+        &["相比", "比较", "对比", "同比", "变化", "增长了", "compare", "versus", " vs", "change", "increase", "decrease", "difference", "between", "growth"];
+    periods >= 2 || WORDS.iter().any(|w| folded.contains(w))
+}
+
+/// Whether a period is a whole year of a question.
+pub(crate) fn is_year(period: &Period) -> bool {
+    period.year.is_some() && period.part == Part::Year
+}
