@@ -163,7 +163,6 @@ impl<'a> Reader<'a> {
         hit: &Hit,
         part: u32,
         page: &Page,
-        block: &Block,
         table: &Table,
         range: &Range<usize>,
         seen: &mut HashSet<(index::corpus::DocumentId, u32, Range<usize>)>,

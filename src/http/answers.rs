@@ -1,0 +1,240 @@
+//! Asking and searching: a question becomes an answer, whole or as events; a query becomes hits.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, get, post, web};
+use index::{
+    corpus::AnswerId,
+    hit::{Filters, Hits, Mode, Query},
+    scope::Call,
+};
+use metrics::histogram;
+use rag::{
+    RagError,
+    ask::{Answer, Ask, MAX_QUESTION, Verdict},
+    engine::Event,
+};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::{
+    Permit, RequestId, State,
+    body::{self, SMALL},
+    problem::{Problem, ProblemDocument},
+    sse::{self, Gone, Sink},
+};
+
+/// Ask a question
+///
+/// The answer comes whole, or with `stream` as server-sent events: `answer.created`, `retrieval.completed`, `answer.delta`*,
+/// `citation.added`*, `answer.revised`?, then exactly one of `answer.completed`, `answer.refused` (both with the answer as data)
+/// and `error` (with a problem). Comment lines in between say that the server is still there.
+#[utoipa::path(tag = "answers", request_body = Ask, responses(
+    (status = 200, description = "The answer, or its events", content((Answer = "application/json"), (String = "text/event-stream"))),
+    (status = "4XX", description = "The question cannot be asked like this", body = ProblemDocument, content_type = "application/problem+json")))]
+#[post("/v1/ask")]
+pub async fn ask_question(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+    let ask: Ask = body::json(&request, payload, SMALL).await?;
+    check(&ask)?;
+    let call = state.call(ask.scenario.as_deref()).await?;
+    // A filter that cannot be applied is told before a stream begins.
+    state.service.catalog.matching(&call, &ask.filters, None).await?;
+    if ask.stream {
+        return Ok(streamed(&state, &request, call, ask));
+    }
+    let (service, stopping) = (state.service.clone(), state.stopping.clone());
+    let answer = state
+        .work(async move {
+            tokio::select! {
+                answer = service.answer(&call, &ask, None) => answer.map_err(Outcome::Failed),
+                () = super::stopped(stopping) => Err(Outcome::Stopping),
+            }
+        })
+        .await?;
+    state.note(&answer);
+    match answer {
+        Ok(answer) => Ok(HttpResponse::Ok().json(answer)),
+        Err(Outcome::Failed(error)) => Err(Problem::of(&error)),
+        Err(Outcome::Stopping) => Err(shutting_down()),
+    }
+}
+
+/// Why there is no answer.
+pub enum Outcome {
+    Failed(RagError),
+    Stopping,
+}
+
+fn shutting_down() -> Problem {
+    Problem::passing("server_shutting_down", "the server is shutting down; ask again in a moment")
+}
+
+/// What can be told without searching.
+fn check(ask: &Ask) -> Result<(), Problem> {
+    let got = ask.question.chars().count();
+    if ask.question.trim().is_empty() {
+        return Err(RagError::EmptyQuestion.into());
+    }
+    if got > MAX_QUESTION {
+        return Err(RagError::QuestionTooLong { got, most: MAX_QUESTION }.into());
+    }
+    top_k(ask.top_k)?;
+    match ask.as_of.as_deref().map(|date| (date, date.parse::<jiff::civil::Date>())) {
+        Some((date, Err(_))) => Err(RagError::AsOf { got: date.chars().take(40).collect() }.into()),
+        _ => Ok(()),
+    }
+}
+
+fn top_k(top_k: Option<usize>) -> Result<(), Problem> {
+    match top_k {
+        Some(got) if !(1..=100).contains(&got) => Err(index::IndexError::TopK { got }.into()),
+        _ => Ok(()),
+    }
+}
+
+fn streamed(state: &web::Data<State>, request: &HttpRequest, call: Call, ask: Ask) -> HttpResponse {
+    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    // The place among the requests in flight is kept until the last event.
+    let permit = request.extensions().get::<Permit>().cloned();
+    let state = state.clone().into_inner();
+    let runtime = state.runtime.clone();
+    sse::response(&runtime, move |mut sink| async move {
+        let _permit = permit;
+        let service = state.service.clone();
+        let (events, received) = mpsc::channel(64);
+        let answer = async {
+            let answer = service.answer(&call, &ask, Some(&events)).await;
+            drop(events);
+            answer
+        };
+        let Ok(answer) = relay(&mut sink, received, answer, super::stopped(state.stopping.clone())).await else { return };
+        state.note(&answer);
+        let told = match answer {
+            Ok(answer) if answer.verdict == Verdict::Refused => sink.send("answer.refused", &answer).await,
+            Ok(answer) => sink.send("answer.completed", &answer).await,
+            Err(Outcome::Failed(error)) => sink.send("error", &Problem::of(&error).document(&id)).await,
+            Err(Outcome::Stopping) => sink.send("error", &shutting_down().document(&id)).await,
+        };
+        // Nobody to tell any more.
+        told.unwrap_or_else(|Gone| ());
+    })
+}
+
+/// Sends each step on while the answer is made. Dropping the future ends the work on the answer.
+async fn relay(
+    sink: &mut Sink,
+    mut received: mpsc::Receiver<Event>,
+    answer: impl Future<Output = Result<Answer, RagError>>,
+    stopped: impl Future<Output = ()>,
+) -> Result<Result<Answer, Outcome>, Gone> {
+    tokio::pin!(answer, stopped);
+    let mut made = None;
+    let mut open = true;
+    while open || made.is_none() {
+        tokio::select! {
+            biased;
+            event = received.recv(), if open => match event {
+                Some(event) => send(sink, event).await?,
+                None => open = false,
+            },
+            answer = &mut answer, if made.is_none() => made = Some(answer.map_err(Outcome::Failed)),
+            () = &mut stopped, if made.is_none() => return Ok(Err(Outcome::Stopping)),
+            pinged = sink.ping() => pinged?,
+        }
+    }
+    Ok(made.unwrap_or(Err(Outcome::Stopping)))
+}
+
+async fn send(sink: &mut Sink, event: Event) -> Result<(), Gone> {
+    match event {
+        Event::Created(answer) => sink.send("answer.created", &answer).await,
+        Event::Retrieved(hits) => sink.send("retrieval.completed", &json!({ "data": hits })).await,
+        Event::Delta(text) => sink.send("answer.delta", &json!({ "text": text })).await,
+        Event::Citation(citation) => sink.send("citation.added", &citation).await,
+        Event::Revised(text) => sink.send("answer.revised", &json!({ "text": text })).await,
+    }
+}
+
+impl State {
+    /// Remembers how a question ended, for the metrics and for readiness.
+    fn note(&self, answer: &Result<Answer, Outcome>) {
+        let verdict = match answer {
+            Ok(answer) => {
+                histogram!("dossier_ask_duration_seconds").record(answer.timings.total_ms / 1000.0);
+                let failing = answer.degraded.as_ref().is_some_and(|degraded| degraded.reason == "model_unavailable");
+                if failing || answer.model != "extractive" {
+                    self.model_failed.store(failing, Relaxed);
+                }
+                match answer.verdict {
+                    Verdict::Answered => "answered",
+                    Verdict::Partial => "partial",
+                    Verdict::Refused => "refused",
+                }
+            }
+            Err(Outcome::Failed(error)) => {
+                if index::fault::Coded::code(error).starts_with("llm_") {
+                    self.model_failed.store(true, Relaxed);
+                }
+                "failed"
+            }
+            Err(Outcome::Stopping) => "failed",
+        };
+        metrics::counter!("dossier_answers_total", "verdict" => verdict).increment(1);
+    }
+}
+
+/// A stored answer
+#[utoipa::path(tag = "answers", params(("id" = String, Path, description = "Its id, `ans_…`")),
+    responses((status = 200, description = "The answer", body = Answer), (status = 404, body = ProblemDocument, content_type = "application/problem+json")))]
+#[get("/v1/answers/{id}")]
+pub async fn get_answer(state: web::Data<State>, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let id: AnswerId = id.parse().map_err(|_| Problem::not_found())?;
+    let (_, answer) = state.service.catalog.answer(&state.default_call()?, id).await?.ok_or_else(Problem::not_found)?;
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+/// A search.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// What to look for, 1 to 4,000 characters.
+    query: String,
+    /// The scenario; `default` if absent.
+    #[serde(default)]
+    scenario: Option<String>,
+    /// Which documents may be returned.
+    #[serde(default)]
+    filters: Filters,
+    /// How many hits, 1 to 100; 10 if absent.
+    #[serde(default)]
+    top_k: Option<usize>,
+    /// Which arms run.
+    #[serde(default)]
+    mode: Mode,
+    /// Accepted; how a hit was found is always told.
+    #[serde(default)]
+    #[allow(dead_code)]
+    explain: bool,
+}
+
+/// Find passages
+#[utoipa::path(tag = "answers", request_body = Search, responses(
+    (status = 200, description = "The best passages, best first", body = Hits),
+    (status = "4XX", description = "The query cannot be searched", body = ProblemDocument, content_type = "application/problem+json")))]
+#[post("/v1/search")]
+pub async fn search_passages(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+    let search: Search = body::json(&request, payload, SMALL).await?;
+    let got = search.query.chars().count();
+    if got > MAX_QUESTION {
+        return Err(RagError::QuestionTooLong { got, most: MAX_QUESTION }.into());
+    }
+    top_k(search.top_k)?;
+    let call = state.call(search.scenario.as_deref()).await?;
+    let query = Query { text: search.query, mode: search.mode, top_k: search.top_k.unwrap_or(10), filters: search.filters, as_of: None };
+    let service = state.service.clone();
+    let began = std::time::Instant::now();
+    let hits = state.work(async move { service.searcher.search(&call, &query).await }).await??;
+    histogram!("dossier_search_duration_seconds").record(began.elapsed());
+    Ok(HttpResponse::Ok().json(hits))
+}
