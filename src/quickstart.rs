@@ -19,8 +19,16 @@ macro_rules! reports {
 
 /// The bundled reports: name and bytes.
 const REPORTS: &[(&str, &[u8])] = reports![
+    "cold-storage-capacity-by-country.csv",
+    "energy-storage-market-size-2021-2024.xlsx",
+    "larkmoor-cold-chain-market-2024.html",
+    "marrowick-cold-logistics-annual-report-2024.docx",
+    "quillhaven-coldstores-2023-annual-report.pdf",
+    "人形机器人减速器行业研究2024.md",
+    "工商业储能产业白皮书2024.docx",
     "栖霁传动-2022年年度报告.pdf",
     "栖霁传动-2023年年度报告.pdf",
+    "虞江市储能产业简报2023-gb18030.txt",
 ];
 
 const QUESTIONS: &str = include_str!("../examples/questions.jsonl");

@@ -10,7 +10,7 @@ use index::{
 };
 
 use crate::{
-    period::{self, Part, Period},
+    period::{self, Period},
     sentence::is_han,
 };
 
@@ -531,9 +531,4 @@ fn compares(folded: &str, periods: usize) -> bool {
     const WORDS: &[&str] =
         &["相比", "比较", "对比", "同比", "变化", "增长了", "compare", "versus", " vs", "change", "increase", "decrease", "difference", "between", "growth"];
     periods >= 2 || WORDS.iter().any(|w| folded.contains(w))
-}
-
-/// Whether a period is a whole year of a question.
-pub(crate) fn is_year(period: &Period) -> bool {
-    period.year.is_some() && period.part == Part::Year
 }
