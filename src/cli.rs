@@ -380,7 +380,9 @@ async fn run(line: Line) -> Result<u8, Failure> {
             quickstart::run(&door, common.json).await?;
             match go_on {
                 true => {
-                    let Door::Local(service) = door else { return Err(Failure::new(exit::USAGE, "usage", "--serve and --url exclude each other")) };
+                    let Door::Local(service) = door else {
+                        return Err(Failure::new(exit::USAGE, "usage", "--serve and --url exclude each other"));
+                    };
                     serve_on(service, bind).await
                 }
                 false => {
@@ -427,7 +429,11 @@ async fn with_door(door: &Door, command: Command, json: bool) -> Result<u8, Fail
         }
         Command::Search { query, top_k, mode, scenario } => {
             let hits = door.search(&scenario.scenario, &query, mode.into(), top_k, &Filters::default()).await?;
-            if json { show::json(&hits) } else { show::hits(&hits) }
+            if json {
+                show::json(&hits)
+            } else {
+                show::hits(&hits)
+            }
             Ok(exit::OK)
         }
         Command::Docs { command } => docs(door, command, json).await,
@@ -485,7 +491,11 @@ async fn batch(door: &Door, command: Batch, json: bool) -> Result<u8, Failure> {
         false => door.batch(&scenario, batch).await?.ok_or_else(missing)?,
     };
     let items = door.items(&scenario, batch).await?;
-    if json { show::json(&json!({ "batch": state, "items": items })) } else { show::batch(&state, &items) }
+    if json {
+        show::json(&json!({ "batch": state, "items": items }))
+    } else {
+        show::batch(&state, &items)
+    }
     Ok(if wait { outcome(&items) } else { exit::OK })
 }
 
@@ -497,7 +507,8 @@ async fn ingest(door: &Door, paths: &[PathBuf], recursive: bool, scenario: &str,
     let count = sources.len();
     let batch = door.open_batch(scenario).await?;
     eprintln!("batch {batch}: {count} documents");
-    let (_, state) = tokio::try_join!(door.ingest(scenario, batch, sources), progress::watch(door, scenario, batch, Some(count)))?;
+    let (_, state) =
+        tokio::try_join!(door.ingest(scenario, batch, sources), progress::watch(door, scenario, batch, Some(count)))?;
     let items = door.items(scenario, batch).await?;
     for item in &items {
         if json { show::line(item) } else { show::item(item) }
@@ -550,7 +561,9 @@ async fn serve_with(service: Arc<Service>, listener: std::net::TcpListener) -> R
     println!("listening on http://{address}");
     // Actix runs its workers on a runtime of its own.
     let server = service.clone();
-    let served = tokio::task::spawn_blocking(move || actix_web::rt::System::new().block_on(http::serve(server, listener, key, terminated())));
+    let served = tokio::task::spawn_blocking(move || {
+        actix_web::rt::System::new().block_on(http::serve(server, listener, key, terminated()))
+    });
     let result = served.await;
     service.close().await;
     match result {
@@ -562,12 +575,16 @@ async fn serve_with(service: Arc<Service>, listener: std::net::TcpListener) -> R
 
 fn listen(settings: &Settings, bind: Option<&str>) -> Result<std::net::TcpListener, Failure> {
     let bind = bind.unwrap_or(&settings.server.bind);
-    let address = bind
-        .parse()
-        .map_err(|_| Failure::new(exit::USAGE, "invalid_settings", format!("`{bind}` is no address; write HOST:PORT, such as 127.0.0.1:8080")))?;
+    let address = bind.parse().map_err(|_| {
+        Failure::new(exit::USAGE, "invalid_settings", format!("`{bind}` is no address; write HOST:PORT, such as 127.0.0.1:8080"))
+    })?;
     http::may_bind(&address, key(settings)?.as_deref()).map_err(|reason| Failure::new(exit::USAGE, "key_required", reason))?;
     std::net::TcpListener::bind(address).map_err(|error| {
-        let hint = if error.kind() == std::io::ErrorKind::AddrInUse { "; another program uses this port, choose one with --bind" } else { "" };
+        let hint = if error.kind() == std::io::ErrorKind::AddrInUse {
+            "; another program uses this port, choose one with --bind"
+        } else {
+            ""
+        };
         Failure::new(exit::FAILED, "address_in_use", format!("cannot listen on {bind}: {error}{hint}"))
     })
 }
@@ -608,7 +625,7 @@ async fn interrupted() {
 /// Logs go to stderr: those of a server from `info` on, those of a command only if something is wrong. `RUST_LOG` overrides.
 fn logs(server: bool) {
     use tracing_subscriber::EnvFilter;
-    let default = if server { "info,qdrant_edge=warn,actix_server=warn" } else { "error" };
+    let default = if server { "info,qdrant_edge=error,actix_server=warn" } else { "error" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(color).try_init().ok();

@@ -107,7 +107,12 @@ impl Settings {
             }
             Ok(_) => Err(ConfigError(wrong)),
             Err(errors) => {
-                wrong.extend(errors.into_iter().filter(|e| !matches!(e.kind, figment::error::Kind::UnknownField(..))).map(|e| e.to_string()));
+                wrong.extend(
+                    errors
+                        .into_iter()
+                        .filter(|e| !matches!(e.kind, figment::error::Kind::UnknownField(..)))
+                        .map(|e| e.to_string()),
+                );
                 Err(ConfigError(wrong))
             }
         }
@@ -115,15 +120,25 @@ impl Settings {
 
     fn check(&self, wrong: &mut Vec<String>) {
         if self.server.bind.parse::<std::net::SocketAddr>().is_err() {
-            wrong.push(format!("server.bind is `{}`; write HOST:PORT with a numeric host, such as 127.0.0.1:8080", self.server.bind));
+            wrong.push(format!(
+                "server.bind is `{}`; write HOST:PORT with a numeric host, such as 127.0.0.1:8080",
+                self.server.bind
+            ));
         }
-        if !self.llm.base_url.is_empty() && !self.llm.base_url.starts_with("http://") && !self.llm.base_url.starts_with("https://") {
+        if !self.llm.base_url.is_empty()
+            && !self.llm.base_url.starts_with("http://")
+            && !self.llm.base_url.starts_with("https://")
+        {
             wrong.push(format!("llm.base_url is `{}`; it must start with http:// or https://", self.llm.base_url));
         }
         if !self.llm.base_url.is_empty() && self.llm.model.is_empty() {
             wrong.push("llm.base_url is set and llm.model is not; name the model to use (DOSSIER_LLM__MODEL)".into());
         }
-        for (name, value) in [("server.deadline", self.server.deadline), ("llm.first_byte_timeout", self.llm.first_byte_timeout), ("llm.idle_timeout", self.llm.idle_timeout)] {
+        for (name, value) in [
+            ("server.deadline", self.server.deadline),
+            ("llm.first_byte_timeout", self.llm.first_byte_timeout),
+            ("llm.idle_timeout", self.llm.idle_timeout),
+        ] {
             if value == 0 {
                 wrong.push(format!("{name} is 0; it must be at least 1 second"));
             }
@@ -142,7 +157,9 @@ fn unknown(figment: &Figment) -> Vec<String> {
     let Ok(known) = toml::from_str::<toml::Table>(DEFAULTS) else { return vec![] };
     let known: Vec<String> = known
         .iter()
-        .flat_map(|(section, keys)| keys.as_table().into_iter().flat_map(move |keys| keys.keys().map(move |key| format!("{section}.{key}"))))
+        .flat_map(|(section, keys)| {
+            keys.as_table().into_iter().flat_map(move |keys| keys.keys().map(move |key| format!("{section}.{key}")))
+        })
         .collect();
     let Ok(given) = figment.extract::<toml::Table>() else { return vec![] };
     let mut wrong = Vec::new();

@@ -94,7 +94,14 @@ impl Door {
     }
 
     /// Finds passages.
-    pub async fn search(&self, scenario: &str, query: &str, mode: Mode, top_k: usize, filters: &Filters) -> Result<Hits, Failure> {
+    pub async fn search(
+        &self,
+        scenario: &str,
+        query: &str,
+        mode: Mode,
+        top_k: usize,
+        filters: &Filters,
+    ) -> Result<Hits, Failure> {
         match self {
             Self::Local(service) => {
                 let query = Query { text: query.into(), mode, top_k, filters: filters.clone(), as_of: None };
@@ -119,7 +126,8 @@ impl Door {
                 }
                 Self::Remote(remote) => {
                     let from = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
-                    let page: Value = remote.json(Method::GET, &format!("/v1/scenarios/{scenario}/documents?limit=200{from}"), None).await?;
+                    let page: Value =
+                        remote.json(Method::GET, &format!("/v1/scenarios/{scenario}/documents?limit=200{from}"), None).await?;
                     (remote.parse(page["data"].clone())?, page["next_cursor"].as_str().map(str::to_owned))
                 }
             };
@@ -246,7 +254,12 @@ impl Service {
     }
 
     /// Answers a question and stores the answer.
-    pub async fn answer(&self, call: &Call, ask: &Ask, events: Option<&tokio::sync::mpsc::Sender<Event>>) -> Result<Answer, rag::RagError> {
+    pub async fn answer(
+        &self,
+        call: &Call,
+        ask: &Ask,
+        events: Option<&tokio::sync::mpsc::Sender<Event>>,
+    ) -> Result<Answer, rag::RagError> {
         let answer = self.engine.answer(call, ask, events).await?;
         self.catalog.store_answer(call, answer.id, &ask.question, &answer).await?;
         Ok(answer)
@@ -334,8 +347,13 @@ impl Remote {
     }
 
     fn parse<T: DeserializeOwned>(&self, value: Value) -> Result<T, Failure> {
-        serde_json::from_value(value)
-            .map_err(|e| Failure::new(exit::FAILED, "other_version", format!("the server at {} sent something this program does not know: {e}", self.url)))
+        serde_json::from_value(value).map_err(|e| {
+            Failure::new(
+                exit::FAILED,
+                "other_version",
+                format!("the server at {} sent something this program does not know: {e}", self.url),
+            )
+        })
     }
 
     /// Sends items to an open batch, one request for all of them.

@@ -5,10 +5,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::AtomicBool,
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -221,7 +218,8 @@ fn complete(mut document: OpenApi) -> OpenApi {
         for operation in operations.into_iter().flatten() {
             operation.responses.responses.insert("default".into(), RefOr::T(problem.clone()));
             if !OPEN.contains(&path.as_str()) {
-                operation.security = Some(vec![SecurityRequirement::default(), SecurityRequirement::new("key", Vec::<String>::new())]);
+                operation.security =
+                    Some(vec![SecurityRequirement::default(), SecurityRequirement::new("key", Vec::<String>::new())]);
             }
         }
     }
@@ -241,12 +239,19 @@ fn recorder() -> PrometheusHandle {
 }
 
 /// What every request passes: an id, a place, a key; and on the way back, problems in one form, headers, the log.
-async fn guard(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+async fn guard(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let began = Instant::now();
     let id = request_id(request.headers());
     let method = request.method().clone();
     request.extensions_mut().insert(RequestId(id.clone()));
-    let admitted = request.app_data::<web::Data<State>>().cloned().ok_or_else(|| Problem::internal("no state")).and_then(|state| state.admit(&request));
+    let admitted = request
+        .app_data::<web::Data<State>>()
+        .cloned()
+        .ok_or_else(|| Problem::internal("no state"))
+        .and_then(|state| state.admit(&request));
     let mut response = match admitted {
         Err(problem) => request.into_response(problem.response(&id)),
         Ok(permit) => {
@@ -273,7 +278,8 @@ async fn guard(request: ServiceRequest, next: Next<impl MessageBody + 'static>) 
 /// The caller's id of the request if it is a plain one, else a new one.
 fn request_id(headers: &HeaderMap) -> String {
     let given = headers.get("x-request-id").and_then(|id| id.to_str().ok());
-    let plain = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:/".contains(&b));
+    let plain =
+        |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:/".contains(&b));
     given.filter(plain).map_or_else(|| format!("req_{}", Uuid::now_v7().simple()), str::to_owned)
 }
 
@@ -320,11 +326,15 @@ async fn unknown(request: HttpRequest, api: web::Data<Api>) -> Result<HttpRespon
             }
         }
     };
-    let Some((_, item)) = api.document.paths.paths.iter().find(|(template, _)| fits(template)) else { return Err(Problem::not_found()) };
+    let Some((_, item)) = api.document.paths.paths.iter().find(|(template, _)| fits(template)) else {
+        return Err(Problem::not_found());
+    };
     let methods = [("GET", &item.get), ("POST", &item.post), ("PATCH", &item.patch), ("DELETE", &item.delete)];
     let allowed: Vec<&str> = methods.into_iter().filter(|(_, operation)| operation.is_some()).map(|(name, _)| name).collect();
     let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-    let mut response = Problem::new("method_not_allowed", format!("{} is not possible here, {} is", request.method(), allowed.join(", "))).response(&id);
+    let mut response =
+        Problem::new("method_not_allowed", format!("{} is not possible here, {} is", request.method(), allowed.join(", ")))
+            .response(&id);
     if let Ok(allowed) = HeaderValue::from_str(&allowed.join(", ")) {
         response.headers_mut().insert(header::ALLOW, allowed);
     }
@@ -387,12 +397,16 @@ impl State {
         let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let host = text(header::HOST).unwrap_or_default();
         let origin = text(header::ORIGIN);
-        let foreign = origin.is_some_and(|origin| origin.split_once("://").is_none_or(|(_, from)| !from.eq_ignore_ascii_case(host)));
+        let foreign =
+            origin.is_some_and(|origin| origin.split_once("://").is_none_or(|(_, from)| !from.eq_ignore_ascii_case(host)));
         if foreign && self.key.is_none() {
             return Err(Problem::new("foreign_origin", "a page of another web site may not talk to a server without a key"));
         }
         if self.key.is_none() && !host.is_empty() && !is_loopback(host) {
-            return Err(Problem::new("foreign_origin", "without a key the server answers under the names of this machine only (localhost, 127.0.0.1); set a key"));
+            return Err(Problem::new(
+                "foreign_origin",
+                "without a key the server answers under the names of this machine only (localhost, 127.0.0.1); set a key",
+            ));
         }
         Ok(())
     }

@@ -19,7 +19,11 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     if arguments.next().as_deref() == Some("parse-worker") {
         let (format, file, name) = (arguments.next(), arguments.next(), arguments.next());
-        let code = ingest::sandbox::child_main(&format.unwrap_or_default(), file.unwrap_or_default().as_ref(), &name.unwrap_or_default());
+        let code = ingest::sandbox::child_main(
+            &format.unwrap_or_default(),
+            file.unwrap_or_default().as_ref(),
+            &name.unwrap_or_default(),
+        );
         return ExitCode::from(code as u8);
     }
     ExitCode::from(cli::main())

@@ -66,12 +66,17 @@ pub async fn run(door: &Door, as_json: bool) -> Result<(), Failure> {
         answers.push((question, answer));
     }
     if as_json {
-        let answers: Vec<_> = answers.iter().map(|(question, answer)| json!({ "question": question.question, "answer": answer })).collect();
+        let answers: Vec<_> =
+            answers.iter().map(|(question, answer)| json!({ "question": question.question, "answer": answer })).collect();
         show::json(&json!({ "items": items, "answers": answers }));
     }
     next();
     match answers.iter().find(|(question, answer)| !as_expected(question.expect, answer)) {
-        Some((question, _)) => Err(Failure::new(exit::FAILED, "quickstart", format!("this question was not settled as it should be: {}", question.question))),
+        Some((question, _)) => Err(Failure::new(
+            exit::FAILED,
+            "quickstart",
+            format!("this question was not settled as it should be: {}", question.question),
+        )),
         None => Ok(()),
     }
 }
@@ -95,7 +100,9 @@ fn questions() -> Result<Vec<Question>, Failure> {
     QUESTIONS
         .lines()
         .filter(|line| !line.trim().is_empty())
-        .map(|line| serde_json::from_str(line).map_err(|e| Failure::new(exit::FAILED, "quickstart", format!("bundled question: {e}"))))
+        .map(|line| {
+            serde_json::from_str(line).map_err(|e| Failure::new(exit::FAILED, "quickstart", format!("bundled question: {e}")))
+        })
         .collect()
 }
 

@@ -94,7 +94,11 @@ pub fn document(d: &Document) {
     if let Some(id) = &d.external_id {
         println!("  external   {id}");
     }
-    println!("  status     {} {}", d.status.as_str(), d.stage.as_deref().map(|s| format!("({s}, {:.0} %)", d.progress * 100.0)).unwrap_or_default());
+    println!(
+        "  status     {} {}",
+        d.status.as_str(),
+        d.stage.as_deref().map(|s| format!("({s}, {:.0} %)", d.progress * 100.0)).unwrap_or_default()
+    );
     println!("  type       {}, {} bytes, language {language}", d.media_type, d.bytes);
     println!("  version    {}, {} pages, {} passages", d.version, d.pages, d.passages);
     if !d.metadata.is_empty() {
@@ -111,7 +115,12 @@ pub fn passages(passages: &[Value]) {
     for passage in passages {
         let page = &passage["spans"][0]["page"];
         let headings: Vec<&str> = passage["headings"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        println!("#{} p. {page} {}\n{}\n", passage["ordinal"], headings.join(" › "), passage["text"].as_str().unwrap_or_default());
+        println!(
+            "#{} p. {page} {}\n{}\n",
+            passage["ordinal"],
+            headings.join(" › "),
+            passage["text"].as_str().unwrap_or_default()
+        );
     }
 }
 

@@ -33,9 +33,11 @@ struct Measured {
 
 /// Runs a set or a suite and prints its report; the exit code says whether the gates held.
 pub async fn eval(run: &EvalRun, settings: &Settings, json: bool) -> Result<u8, Failure> {
-    let throwaway = tempfile::tempdir().map_err(|e| Failure::new(exit::FAILED, "storage", format!("no throwaway directory: {e}")))?;
+    let throwaway =
+        tempfile::tempdir().map_err(|e| Failure::new(exit::FAILED, "storage", format!("no throwaway directory: {e}")))?;
     let data = run.keep.as_deref().unwrap_or(throwaway.path());
-    let mutant = run.mutant.as_deref().map(str::parse::<Mutant>).transpose().map_err(|e| Failure::new(exit::USAGE, "usage", e))?;
+    let mutant =
+        run.mutant.as_deref().map(str::parse::<Mutant>).transpose().map_err(|e| Failure::new(exit::USAGE, "usage", e))?;
     let options = Options { mode: run.mode(), ask: run.ask, limit: run.limit, mutant, ..Options::default() };
     let target = Measured { service: Service::open(data, settings.clone()).await? };
     let result = eval::run(&target, &run.dir, &options, &say).await;
@@ -44,7 +46,11 @@ pub async fn eval(run: &EvalRun, settings: &Settings, json: bool) -> Result<u8, 
     if let Some(file) = &run.outcomes {
         write_lines(file, &report).map_err(|e| Failure::new(exit::FAILED, "storage", format!("`{}`: {e}", file.display())))?;
     }
-    if json { show::json(&report) } else { print!("{}", report.table()) }
+    if json {
+        show::json(&report)
+    } else {
+        print!("{}", report.table())
+    }
     Ok(match report.verdict {
         eval::Verdict::Passed => exit::OK,
         eval::Verdict::Failed => exit::FAILED,

@@ -124,7 +124,13 @@ impl Catalog {
     }
 
     /// Replaces the title, the metadata, or both, of a document of the scope; `false` if there is none.
-    pub async fn describe(&self, call: &Call, id: DocumentId, title: Option<&str>, metadata: Option<&Map<String, Value>>) -> Result<bool, IndexError> {
+    pub async fn describe(
+        &self,
+        call: &Call,
+        id: DocumentId,
+        title: Option<&str>,
+        metadata: Option<&Map<String, Value>>,
+    ) -> Result<bool, IndexError> {
         let mut tx = self.db.write().await?;
         let done = sqlx::query(
             "UPDATE documents SET title = COALESCE($4, title), metadata = COALESCE($5, metadata), updated_at = $6 \
@@ -187,34 +193,46 @@ impl Catalog {
     }
 
     /// The hash of the original bytes of a version (0: of the newest, published or not), and the name they came under.
-    pub async fn original(&self, call: &Call, document: DocumentId, version: u32) -> Result<Option<(String, String)>, IndexError> {
+    pub async fn original(
+        &self,
+        call: &Call,
+        document: DocumentId,
+        version: u32,
+    ) -> Result<Option<(String, String)>, IndexError> {
         let row = sqlx::query(
             "SELECT hash, name FROM versions WHERE tenant = $1 AND scenario = $2 AND document = $3 AND version = \
              CASE WHEN $4 = 0 THEN (SELECT newest FROM documents WHERE id = $3) ELSE $4 END",
         )
-            .bind(call.scope.tenant())
-            .bind(call.scope.scenario())
-            .bind(key(document.0))
-            .bind(i64::from(version))
-            .fetch_optional(self.db.read())
-            .await?;
+        .bind(call.scope.tenant())
+        .bind(call.scope.scenario())
+        .bind(key(document.0))
+        .bind(i64::from(version))
+        .fetch_optional(self.db.read())
+        .await?;
         Ok(row.map(|row| (row.get(0), row.get(1))))
     }
 
     /// What a person should know about a version: pages without text, parts that were skipped.
     pub async fn warnings(&self, call: &Call, document: DocumentId, version: u32) -> Result<Vec<String>, IndexError> {
-        let row = sqlx::query("SELECT warnings FROM versions WHERE tenant = $1 AND scenario = $2 AND document = $3 AND version = $4")
-            .bind(call.scope.tenant())
-            .bind(call.scope.scenario())
-            .bind(key(document.0))
-            .bind(i64::from(version))
-            .fetch_optional(self.db.read())
-            .await?;
+        let row =
+            sqlx::query("SELECT warnings FROM versions WHERE tenant = $1 AND scenario = $2 AND document = $3 AND version = $4")
+                .bind(call.scope.tenant())
+                .bind(call.scope.scenario())
+                .bind(key(document.0))
+                .bind(i64::from(version))
+                .fetch_optional(self.db.read())
+                .await?;
         row.map_or(Ok(vec![]), |row| from_json(&row.get::<String, _>(0)))
     }
 
     /// Passages of a version in order, from ordinal `from` on.
-    pub async fn passages(&self, document: DocumentId, version: u32, from: u32, limit: usize) -> Result<Vec<Passage>, IndexError> {
+    pub async fn passages(
+        &self,
+        document: DocumentId,
+        version: u32,
+        from: u32,
+        limit: usize,
+    ) -> Result<Vec<Passage>, IndexError> {
         let rows = sqlx::query(
             "SELECT id, ordinal, kind, text, headings, spans, regions FROM passages \
              WHERE document = $1 AND version = $2 AND ordinal >= $3 ORDER BY ordinal LIMIT $4",
@@ -332,7 +350,12 @@ impl Catalog {
     }
 
     /// The documents of the scope that the filters let through and that are not dated after `as_of`; `None` when all are.
-    pub async fn matching(&self, call: &Call, filters: &Filters, as_of: Option<&str>) -> Result<Option<Vec<DocumentId>>, IndexError> {
+    pub async fn matching(
+        &self,
+        call: &Call,
+        filters: &Filters,
+        as_of: Option<&str>,
+    ) -> Result<Option<Vec<DocumentId>>, IndexError> {
         if filters.0.is_empty() && as_of.is_none() {
             return Ok(None);
         }
@@ -378,8 +401,10 @@ impl Catalog {
         if terms.is_empty() {
             return Ok((passages, HashMap::new()));
         }
-        let sql =
-            format!("SELECT term, passages FROM frequencies WHERE tenant = $1 AND scenario = $2 AND term IN ({})", places(3, terms.len()));
+        let sql = format!(
+            "SELECT term, passages FROM frequencies WHERE tenant = $1 AND scenario = $2 AND term IN ({})",
+            places(3, terms.len())
+        );
         let mut query = sqlx::query(AssertSqlSafe(sql)).bind(call.scope.tenant()).bind(call.scope.scenario());
         for term in terms {
             query = query.bind(i64::from(*term));
@@ -402,7 +427,13 @@ impl Catalog {
     }
 
     /// Stores an answer.
-    pub async fn store_answer(&self, call: &Call, id: AnswerId, question: &str, answer: &impl Serialize) -> Result<(), IndexError> {
+    pub async fn store_answer(
+        &self,
+        call: &Call,
+        id: AnswerId,
+        question: &str,
+        answer: &impl Serialize,
+    ) -> Result<(), IndexError> {
         let mut tx = self.db.write().await?;
         sqlx::query("INSERT INTO answers (id, tenant, scenario, question, answer, created_at) VALUES ($1, $2, $3, $4, $5, $6)")
             .bind(key(id.0))
@@ -563,7 +594,8 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
 }
 
 fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, IndexError> {
-    serde_json::from_str(text).map_err(|e| IndexError::DataDamaged { reason: format!("a row of its catalog cannot be read: {e}") })
+    serde_json::from_str(text)
+        .map_err(|e| IndexError::DataDamaged { reason: format!("a row of its catalog cannot be read: {e}") })
 }
 
 fn uuid(text: &str) -> Result<Uuid, IndexError> {

@@ -120,13 +120,17 @@ impl Db {
         };
         let write = pool(1).connect(&url).await.map_err(damaged)?;
         let mut version = None;
-        if sqlx::query("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetch_optional(&write).await.map_err(damaged)?.is_some() {
-            version = sqlx::query("SELECT value FROM meta WHERE name = 'schema'").fetch_optional(&write).await.map_err(damaged)?;
+        if sqlx::query("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetch_optional(&write).await.map_err(damaged)?.is_some()
+        {
+            version =
+                sqlx::query("SELECT value FROM meta WHERE name = 'schema'").fetch_optional(&write).await.map_err(damaged)?;
         }
         match version.map(|row| row.get::<String, _>(0)) {
             Some(found) if found != SCHEMA.to_string() => {
                 return Err(IndexError::DataDamaged {
-                    reason: format!("its catalog has version {found} and this program reads version {SCHEMA}; use the program that wrote it"),
+                    reason: format!(
+                        "its catalog has version {found} and this program reads version {SCHEMA}; use the program that wrote it"
+                    ),
                 });
             }
             _ => {

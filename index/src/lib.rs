@@ -100,7 +100,9 @@ impl Coded for IndexError {
         match self {
             Self::InvalidName { .. } | Self::EmptyQuery | Self::TopK { .. } | Self::Filter { .. } => Fault::Caller,
             Self::DataLocked { .. } | Self::OtherEncoder { .. } => Fault::Caller,
-            Self::DataDamaged { .. } | Self::Storage { .. } | Self::Catalog(_) | Self::Store(_) | Self::Encoder(_) => Fault::Dependency,
+            Self::DataDamaged { .. } | Self::Storage { .. } | Self::Catalog(_) | Self::Store(_) | Self::Encoder(_) => {
+                Fault::Dependency
+            }
             Self::StorageFull { .. } | Self::Deadline { .. } => Fault::Limit,
             Self::Internal(_) => Fault::Bug,
         }

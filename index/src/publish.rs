@@ -17,7 +17,12 @@ pub type TermCounts = Vec<(u32, u32)>;
 ///
 /// # Errors
 /// `catalog` if the transaction fails; then nothing has changed.
-pub async fn publish(tx: &mut Transaction<'static, Any>, scope: &Scope, document: DocumentId, version: u32) -> Result<Option<u32>, IndexError> {
+pub async fn publish(
+    tx: &mut Transaction<'static, Any>,
+    scope: &Scope,
+    document: DocumentId,
+    version: u32,
+) -> Result<Option<u32>, IndexError> {
     let before = live(tx, document).await?;
     if before == Some(version) {
         return Ok(None);
@@ -51,7 +56,12 @@ pub async fn publish(tx: &mut Transaction<'static, Any>, scope: &Scope, document
 ///
 /// # Errors
 /// `catalog` if the transaction fails.
-pub async fn retire(tx: &mut Transaction<'static, Any>, scope: &Scope, document: DocumentId, version: u32) -> Result<(), IndexError> {
+pub async fn retire(
+    tx: &mut Transaction<'static, Any>,
+    scope: &Scope,
+    document: DocumentId,
+    version: u32,
+) -> Result<(), IndexError> {
     let row = sqlx::query("SELECT state, passages, terms FROM versions WHERE document = $1 AND version = $2")
         .bind(key(document.0))
         .bind(i64::from(version))
@@ -87,7 +97,13 @@ async fn live(tx: &mut Transaction<'static, Any>, document: DocumentId) -> Resul
     Ok(row.map(|row| row.get::<i64, _>(0) as u32))
 }
 
-async fn add(tx: &mut Transaction<'static, Any>, scope: &Scope, passages: i64, terms: &[(u32, u32)], sign: i64) -> Result<(), IndexError> {
+async fn add(
+    tx: &mut Transaction<'static, Any>,
+    scope: &Scope,
+    passages: i64,
+    terms: &[(u32, u32)],
+    sign: i64,
+) -> Result<(), IndexError> {
     sqlx::query(
         "INSERT INTO scopes (tenant, scenario, passages, revision) VALUES ($1, $2, $3, 1) \
          ON CONFLICT (tenant, scenario) DO UPDATE SET passages = scopes.passages + excluded.passages, revision = scopes.revision + 1",

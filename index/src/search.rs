@@ -116,7 +116,13 @@ impl Searcher {
     /// The question's words in the other language, if the scope holds reports in it.
     async fn by_translation(&self, call: &Call, text: &str, visible: &Visible, depth: usize) -> Result<Side, IndexError> {
         let asked = if text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)) { "zh" } else { "en" };
-        if !self.catalog.languages(call).await?.iter().any(|language| matches!(language.as_str(), "zh" | "en") && language != asked) {
+        if !self
+            .catalog
+            .languages(call)
+            .await?
+            .iter()
+            .any(|language| matches!(language.as_str(), "zh" | "en") && language != asked)
+        {
             return Ok(Side::default());
         }
         let question = text.to_owned();
@@ -174,7 +180,14 @@ impl Searcher {
         ranked
     }
 
-    async fn hits(&self, call: &Call, query: &Query, words: &Side, meaning: &Side, mut ranked: Vec<(Uuid, f32)>) -> Result<Hits, IndexError> {
+    async fn hits(
+        &self,
+        call: &Call,
+        query: &Query,
+        words: &Side,
+        meaning: &Side,
+        mut ranked: Vec<(Uuid, f32)>,
+    ) -> Result<Hits, IndexError> {
         ranked.truncate(query.top_k);
         let ids: Vec<Uuid> = ranked.iter().map(|(id, _)| *id).collect();
         let mut found = self.catalog.found(call, &ids).await?;

@@ -9,6 +9,7 @@ use index::{
 
 pub mod chunk;
 pub mod crash;
+pub mod enrich;
 pub mod parse;
 pub mod pipeline;
 pub mod queue;
@@ -26,7 +27,9 @@ pub enum IngestError {
     Encrypted { format: &'static str },
     #[error("the {format} is damaged: {reason}")]
     Corrupt { format: &'static str, reason: String },
-    #[error("{what} is not a kind of file that can be read; known are PDF, DOCX, XLSX, PPTX, DOC, XLS, PPT, HTML, Markdown, CSV and plain text")]
+    #[error(
+        "{what} is not a kind of file that can be read; known are PDF, DOCX, XLSX, PPTX, DOC, XLS, PPT, HTML, Markdown, CSV and plain text"
+    )]
     Unsupported { what: String },
     #[error("the file passes a limit of the parser: {limit}")]
     ParserLimit { limit: String },
@@ -71,9 +74,12 @@ impl Coded for IngestError {
 
     fn fault(&self) -> Fault {
         match self {
-            Self::Empty | Self::Encrypted { .. } | Self::Corrupt { .. } | Self::Parser { .. } | Self::Unsupported { .. } | Self::NoText { .. } => {
-                Fault::Caller
-            }
+            Self::Empty
+            | Self::Encrypted { .. }
+            | Self::Corrupt { .. }
+            | Self::Parser { .. }
+            | Self::Unsupported { .. }
+            | Self::NoText { .. } => Fault::Caller,
             Self::Unreadable { .. } | Self::InvalidDocument { .. } => Fault::Caller,
             Self::ParserLimit { .. } | Self::TooLarge { .. } => Fault::Limit,
             Self::Index(error) => error.fault(),

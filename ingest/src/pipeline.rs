@@ -81,8 +81,17 @@ impl Pipeline {
         sandbox: Sandbox,
     ) -> Result<Self, IndexError> {
         let queue = Queue::open(catalog.db().clone()).await?;
-        let pipeline =
-            Self { dir, catalog, queue, store, embedder, sandbox, words: Notify::new(), meaning: Notify::new(), words_busy: AtomicBool::new(false) };
+        let pipeline = Self {
+            dir,
+            catalog,
+            queue,
+            store,
+            embedder,
+            sandbox,
+            words: Notify::new(),
+            meaning: Notify::new(),
+            words_busy: AtomicBool::new(false),
+        };
         pipeline.reconcile().await?;
         Ok(pipeline)
     }
@@ -376,10 +385,13 @@ impl Pipeline {
         crash::point("purged");
         let Some(mut tx) = self.queue.ending(job).await? else { return Ok(()) };
         queue::clear(&mut tx, job.document, job.version).await?;
-        for sql in ["DELETE FROM versions WHERE document = $1 AND version = $2", "DELETE FROM jobs WHERE document = $1 AND version = $2"] {
+        for sql in
+            ["DELETE FROM versions WHERE document = $1 AND version = $2", "DELETE FROM jobs WHERE document = $1 AND version = $2"]
+        {
             sqlx::query(sql).bind(key(job.document.0)).bind(i64::from(job.version)).execute(&mut *tx).await?;
         }
-        let used = sqlx::query("SELECT 1 FROM versions WHERE hash = $1").bind(&job.hash).fetch_optional(&mut *tx).await?.is_some();
+        let used =
+            sqlx::query("SELECT 1 FROM versions WHERE hash = $1").bind(&job.hash).fetch_optional(&mut *tx).await?.is_some();
         tx.commit().await?;
         if !used {
             std::fs::remove_file(self.dir.blob(&job.hash)).ok();
@@ -396,7 +408,11 @@ impl Pipeline {
         .fetch_all(self.catalog.db().read())
         .await?;
         let expected = rows.iter().map(|row| row.get::<i64, _>(2) as u64).sum::<u64>();
-        let embedded = rows.iter().filter(|row| row.get::<Option<String>, _>(3).is_none()).map(|row| row.get::<i64, _>(2) as u64).sum::<u64>();
+        let embedded = rows
+            .iter()
+            .filter(|row| row.get::<Option<String>, _>(3).is_none())
+            .map(|row| row.get::<i64, _>(2) as u64)
+            .sum::<u64>();
         if self.store.total().await? == (expected, embedded) {
             return Ok(());
         }
@@ -412,7 +428,11 @@ impl Pipeline {
             }
         }
         if !missing.is_empty() {
-            tracing::warn!(documents = missing.len(), "the vector index lacks passages of {} documents; they are written again", missing.len());
+            tracing::warn!(
+                documents = missing.len(),
+                "the vector index lacks passages of {} documents; they are written again",
+                missing.len()
+            );
             self.queue.rebuild(&missing).await?;
         }
         Ok(())
@@ -567,8 +587,8 @@ async fn write_document(tx: &mut Transaction<'static, Any>, job: &Job, document:
     Ok(())
 }
 
-/// `zh` if at least a fifth of the letters are Han characters (a Han character says as much as three letters), else `en`;
-/// other languages are for whoever uploads to name.
+/// `zh` if more than a quarter of what is said is said in Han characters (one says as much as three letters), else `en`; other
+/// languages are for whoever uploads to name.
 fn language(passages: &[Passage]) -> &'static str {
     let (mut han, mut latin) = (0_usize, 0_usize);
     for letter in passages.iter().take(50).flat_map(|p| p.text.chars()) {
@@ -578,7 +598,7 @@ fn language(passages: &[Passage]) -> &'static str {
             _ => {}
         }
     }
-    if 4 * han >= han + latin / 3 + 1 { "zh" } else { "en" }
+    if 9 * han > latin { "zh" } else { "en" }
 }
 
 async fn pause(wake: &Notify, mut stop: watch::Receiver<bool>) {

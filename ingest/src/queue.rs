@@ -188,10 +188,17 @@ impl Queue {
     ///
     /// # Errors
     /// `storage_full`, `storage`, `catalog`: then none of the items was taken in. What is wrong with one item is in its row.
-    pub async fn accept(&self, call: &Call, dir: &DataDir, batch: BatchId, items: Vec<Item>) -> Result<Vec<Accepted>, IngestError> {
+    pub async fn accept(
+        &self,
+        call: &Call,
+        dir: &DataDir,
+        batch: BatchId,
+        items: Vec<Item>,
+    ) -> Result<Vec<Accepted>, IngestError> {
         let mut ready = Vec::with_capacity(items.len());
         for item in items {
-            let checked = item.upload.and_then(|upload| if upload.bytes.is_empty() { Err(IngestError::Empty) } else { Ok(upload) });
+            let checked =
+                item.upload.and_then(|upload| if upload.bytes.is_empty() { Err(IngestError::Empty) } else { Ok(upload) });
             ready.push((item.name, checked.map(|upload| (blake3::hash(&upload.bytes).to_hex().to_string(), upload))));
         }
         for (hash, upload) in ready.iter().filter_map(|(_, upload)| upload.as_ref().ok()) {
@@ -199,8 +206,12 @@ impl Queue {
         }
         crate::crash::point("blobs_written");
         let mut tx = self.db.write().await?;
-        let first: i64 =
-            sqlx::query("SELECT COUNT(*) FROM items WHERE batch = $1").bind(key(batch.0)).fetch_one(&mut *tx).await.map_err(IndexError::from)?.get(0);
+        let first: i64 = sqlx::query("SELECT COUNT(*) FROM items WHERE batch = $1")
+            .bind(key(batch.0))
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(IndexError::from)?
+            .get(0);
         let mut accepted = Vec::with_capacity(ready.len());
         for (at, (name, upload)) in ready.into_iter().enumerate() {
             let outcome = match upload {
@@ -284,7 +295,8 @@ impl Queue {
         if gone.rows_affected() == 0 {
             return Ok(false);
         }
-        let rows = sqlx::query("SELECT version FROM versions WHERE document = $1").bind(key(document.0)).fetch_all(&mut *tx).await?;
+        let rows =
+            sqlx::query("SELECT version FROM versions WHERE document = $1").bind(key(document.0)).fetch_all(&mut *tx).await?;
         for row in rows {
             discard(&mut tx, &call.scope, document, row.get::<i64, _>(0) as u32).await?;
         }
@@ -326,13 +338,15 @@ impl Queue {
         let mut tx = self.db.write().await?;
         let mut held = Vec::with_capacity(jobs.len());
         for job in jobs {
-            let taken = sqlx::query("UPDATE jobs SET owner = $2, lease_until = $3, attempts = attempts + 1 WHERE id = $1 AND lease_until < $4")
-                .bind(job.id)
-                .bind(&self.owner)
-                .bind(now() + LEASE)
-                .bind(now())
-                .execute(&mut *tx)
-                .await?;
+            let taken = sqlx::query(
+                "UPDATE jobs SET owner = $2, lease_until = $3, attempts = attempts + 1 WHERE id = $1 AND lease_until < $4",
+            )
+            .bind(job.id)
+            .bind(&self.owner)
+            .bind(now() + LEASE)
+            .bind(now())
+            .execute(&mut *tx)
+            .await?;
             if taken.rows_affected() == 1 {
                 if job.stage != Stage::Purge {
                     set_status(&mut tx, &job, running(job.stage), Some(job.stage), 0.0).await?;
@@ -384,14 +398,16 @@ impl Queue {
     /// `catalog` if it cannot be written.
     pub async fn fail(&self, job: &Job, status: Status, failure: &Failure) -> Result<(), IndexError> {
         let Some(mut tx) = self.ending(job).await? else { return Ok(()) };
-        sqlx::query("UPDATE documents SET status = $2, stage = NULL, error_code = $3, error_detail = $4, updated_at = $5 WHERE id = $1")
-            .bind(key(job.document.0))
-            .bind(status.as_str())
-            .bind(&failure.code)
-            .bind(&failure.detail)
-            .bind(now())
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(
+            "UPDATE documents SET status = $2, stage = NULL, error_code = $3, error_detail = $4, updated_at = $5 WHERE id = $1",
+        )
+        .bind(key(job.document.0))
+        .bind(status.as_str())
+        .bind(&failure.code)
+        .bind(&failure.detail)
+        .bind(now())
+        .execute(&mut *tx)
+        .await?;
         // The version's row stays, so that the same bytes are known again; what it had written goes.
         clear(&mut tx, job.document, job.version).await?;
         sqlx::query("DELETE FROM jobs WHERE id = $1").bind(job.id).execute(&mut *tx).await?;
@@ -443,7 +459,12 @@ impl Queue {
 }
 
 /// The job's next stage, in the transaction that ended the one before.
-pub(crate) async fn advance(tx: &mut Transaction<'static, Any>, job: &Job, stage: Stage, status: Status) -> Result<(), IndexError> {
+pub(crate) async fn advance(
+    tx: &mut Transaction<'static, Any>,
+    job: &Job,
+    stage: Stage,
+    status: Status,
+) -> Result<(), IndexError> {
     sqlx::query("UPDATE jobs SET stage = $2, checkpoint = 0, attempts = 0, owner = CASE WHEN $3 = 1 THEN owner END, lease_until = lease_until * $3 WHERE id = $1")
         .bind(job.id)
         .bind(stage.as_str())
@@ -473,7 +494,13 @@ pub(crate) async fn clear(tx: &mut Transaction<'static, Any>, document: Document
     Ok(())
 }
 
-async fn set_status(tx: &mut Transaction<'static, Any>, job: &Job, status: Status, stage: Option<Stage>, progress: f32) -> Result<(), IndexError> {
+async fn set_status(
+    tx: &mut Transaction<'static, Any>,
+    job: &Job,
+    status: Status,
+    stage: Option<Stage>,
+    progress: f32,
+) -> Result<(), IndexError> {
     sqlx::query(
         "UPDATE documents SET status = $2, stage = $3, progress = $4, error_code = NULL, error_detail = NULL, updated_at = $5 WHERE id = $1 AND newest = $6",
     )
@@ -560,7 +587,12 @@ async fn take_in(tx: &mut Transaction<'static, Any>, scope: &Scope, hash: String
     Ok((Accepted::Queued(document), Some(version)))
 }
 
-async fn insert(tx: &mut Transaction<'static, Any>, scope: &Scope, identity: &str, upload: &Upload) -> Result<DocumentId, IndexError> {
+async fn insert(
+    tx: &mut Transaction<'static, Any>,
+    scope: &Scope,
+    identity: &str,
+    upload: &Upload,
+) -> Result<DocumentId, IndexError> {
     let document = DocumentId::new();
     sqlx::query(
         "INSERT INTO documents (id, tenant, scenario, identity, external_id, name, title, media_type, language, metadata, status, newest, bytes, created_at, updated_at) \
@@ -584,7 +616,12 @@ async fn insert(tx: &mut Transaction<'static, Any>, scope: &Scope, identity: &st
 }
 
 /// The same bytes may come with a new title or other metadata: that costs nothing and takes effect at once.
-async fn describe(tx: &mut Transaction<'static, Any>, scope: &Scope, document: DocumentId, upload: &Upload) -> Result<(), IndexError> {
+async fn describe(
+    tx: &mut Transaction<'static, Any>,
+    scope: &Scope,
+    document: DocumentId,
+    upload: &Upload,
+) -> Result<(), IndexError> {
     if upload.title.is_none() && upload.metadata.is_empty() {
         return Ok(());
     }
@@ -604,7 +641,13 @@ async fn describe(tx: &mut Transaction<'static, Any>, scope: &Scope, document: D
 }
 
 /// Newer bytes for a document: a version that was still on its way is given up.
-async fn replace(tx: &mut Transaction<'static, Any>, scope: &Scope, document: DocumentId, newest: u32, upload: &Upload) -> Result<(), IndexError> {
+async fn replace(
+    tx: &mut Transaction<'static, Any>,
+    scope: &Scope,
+    document: DocumentId,
+    newest: u32,
+    upload: &Upload,
+) -> Result<(), IndexError> {
     let state = sqlx::query("SELECT state FROM versions WHERE document = $1 AND version = $2")
         .bind(key(document.0))
         .bind(i64::from(newest))
@@ -629,7 +672,12 @@ async fn replace(tx: &mut Transaction<'static, Any>, scope: &Scope, document: Do
 }
 
 /// Retires a version and leaves a job to remove what it wrote.
-pub(crate) async fn discard(tx: &mut Transaction<'static, Any>, scope: &Scope, document: DocumentId, version: u32) -> Result<(), IndexError> {
+pub(crate) async fn discard(
+    tx: &mut Transaction<'static, Any>,
+    scope: &Scope,
+    document: DocumentId,
+    version: u32,
+) -> Result<(), IndexError> {
     publish::retire(tx, scope, document, version).await?;
     sqlx::query(
         "INSERT INTO jobs (document, version, tenant, scenario, stage) VALUES ($1, $2, $3, $4, 'purge') \
@@ -644,7 +692,13 @@ pub(crate) async fn discard(tx: &mut Transaction<'static, Any>, scope: &Scope, d
     Ok(())
 }
 
-async fn add_item(tx: &mut Transaction<'static, Any>, batch: BatchId, ordinal: i64, name: &str, (accepted, version): &Outcome) -> Result<(), IndexError> {
+async fn add_item(
+    tx: &mut Transaction<'static, Any>,
+    batch: BatchId,
+    ordinal: i64,
+    name: &str,
+    (accepted, version): &Outcome,
+) -> Result<(), IndexError> {
     let (outcome, document, failure) = match accepted {
         Accepted::Queued(document) => ("queued", Some(document), None),
         Accepted::Unchanged(document) => ("unchanged", Some(document), None),

@@ -50,7 +50,12 @@ impl Sandbox {
     ///
     /// # Errors
     /// What [`parse::parse`] returns, and `parser_limit` when the child ran out of time or memory or crashed.
-    pub async fn read(&self, file: &Path, name: &str, on_page: &mut (dyn FnMut(Page) + Send)) -> Result<(Format, About), IngestError> {
+    pub async fn read(
+        &self,
+        file: &Path,
+        name: &str,
+        on_page: &mut (dyn FnMut(Page) + Send),
+    ) -> Result<(Format, About), IngestError> {
         let format = {
             let bytes = tokio::fs::read(file).await.map_err(|e| index::IndexError::from_io("original file".into(), e))?;
             let format = crate::sniff::sniff(&bytes, name)?;
@@ -79,7 +84,13 @@ impl Sandbox {
     }
 }
 
-async fn child(program: &Path, file: &Path, format: Format, name: &str, on_page: &mut (dyn FnMut(Page) + Send)) -> Result<About, IngestError> {
+async fn child(
+    program: &Path,
+    file: &Path,
+    format: Format,
+    name: &str,
+    on_page: &mut (dyn FnMut(Page) + Send),
+) -> Result<About, IngestError> {
     let format = serde_json::to_string(&format).unwrap_or_default();
     let mut child = Command::new(program)
         .args(["parse-worker", format.trim_matches('"')])
@@ -118,7 +129,9 @@ fn reason(status: std::process::ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match status.signal() {
         Some(24) => format!("reading it took more than {CPU_SECONDS} s of processor time"),
-        Some(6 | 9 | 11) => format!("reading it needs more than {} GB of memory, or its parts are nested too deeply", MEMORY >> 30),
+        Some(6 | 9 | 11) => {
+            format!("reading it needs more than {} GB of memory, or its parts are nested too deeply", MEMORY >> 30)
+        }
         Some(signal) => format!("the parser was stopped by signal {signal}"),
         None => format!("the parser ended with {status}"),
     }
@@ -150,7 +163,8 @@ pub fn child_main(format: &str, file: &Path, name: &str) -> i32 {
 }
 
 fn read(format: &str, file: &Path, name: &str) -> Result<About, IngestError> {
-    let format: Format = serde_json::from_str(&format!("\"{format}\"")).map_err(|_| IngestError::Unsupported { what: format.into() })?;
+    let format: Format =
+        serde_json::from_str(&format!("\"{format}\"")).map_err(|_| IngestError::Unsupported { what: format.into() })?;
     let io = |e| IngestError::from(index::IndexError::from_io("original file".into(), e));
     let mut bytes = Vec::new();
     std::fs::File::open(file).map_err(io)?.read_to_end(&mut bytes).map_err(io)?;

@@ -55,7 +55,9 @@ impl House {
         let batch = self.pipeline.queue().open_batch(&call).await.unwrap();
         let items = uploads.into_iter().map(|upload| Item { name: upload.name.clone(), upload: Ok(upload) }).collect();
         let accepted = self.pipeline.accept(&call, batch, items).await.unwrap();
-        while !self.pipeline.queue().batch(&call, batch).await.unwrap().unwrap().done || self.pipeline.queue().waiting().await.unwrap() > 0 {
+        while !self.pipeline.queue().batch(&call, batch).await.unwrap().unwrap().done
+            || self.pipeline.queue().waiting().await.unwrap() > 0
+        {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         accepted
@@ -99,11 +101,21 @@ async fn a_document_is_found_replaced_and_gone() {
     assert_eq!(house.store.total().await.unwrap(), (2, 2));
 
     // The same bytes again cost nothing; newer bytes replace, older words are gone.
-    assert_eq!(house.accept(vec![upload("b", "# Larchmont Foods annual report\n\nLarchmont Foods sold 40 bakeries in fiscal 2023.\n")]).await[0], Accepted::Unchanged(id(&accepted[1])));
-    let newer = house.accept(vec![upload("b", "# Larchmont Foods annual report\n\nLarchmont Foods bought 7 dairies in fiscal 2024.\n")]).await;
+    assert_eq!(
+        house
+            .accept(vec![upload("b", "# Larchmont Foods annual report\n\nLarchmont Foods sold 40 bakeries in fiscal 2023.\n")])
+            .await[0],
+        Accepted::Unchanged(id(&accepted[1]))
+    );
+    let newer = house
+        .accept(vec![upload("b", "# Larchmont Foods annual report\n\nLarchmont Foods bought 7 dairies in fiscal 2024.\n")])
+        .await;
     assert_eq!(id(&newer[0]), id(&accepted[1]));
     let found = house.search("Larchmont bakeries or dairies", Mode::Hybrid).await;
-    assert!(found.iter().any(|text| text.contains("dairies")) && !found.iter().any(|text| text.contains("bakeries")), "{found:?}");
+    assert!(
+        found.iter().any(|text| text.contains("dairies")) && !found.iter().any(|text| text.contains("bakeries")),
+        "{found:?}"
+    );
     let document = house.searcher.catalog().document(&call(), id(&newer[0])).await.unwrap().unwrap();
     assert_eq!((document.version, document.status), (2, Status::Ready));
     let (passages, counts) = house.searcher.frequencies(&call(), &["bakeri".into(), "dairi".into()]).await.unwrap();

@@ -83,7 +83,15 @@ impl Chat {
             .await
             .map_err(|_| RagError::ModelStalled(first))?
             .map_err(failed)?;
-        Ok(Talk { stream: Box::pin(stream), idle: self.endpoint.idle, call: call.clone(), sent: prompt.bytes(), written: 0, usage: None, finish: None })
+        Ok(Talk {
+            stream: Box::pin(stream),
+            idle: self.endpoint.idle,
+            call: call.clone(),
+            sent: prompt.bytes(),
+            written: 0,
+            usage: None,
+            finish: None,
+        })
     }
 }
 
@@ -152,13 +160,17 @@ fn finish_reason(reason: &str) -> Finish {
 
 fn failed(error: OpenAIError) -> RagError {
     match error {
-        OpenAIError::ApiError(error) if error.status_code.as_u16() == 429 => RagError::ModelRateLimited { reason: short(&error.api_error.message) },
-        OpenAIError::ApiError(error) => {
-            RagError::ModelUnavailable { reason: format!("it answered {}: {}", error.status_code, short(&error.api_error.message)) }
+        OpenAIError::ApiError(error) if error.status_code.as_u16() == 429 => {
+            RagError::ModelRateLimited { reason: short(&error.api_error.message) }
         }
+        OpenAIError::ApiError(error) => RagError::ModelUnavailable {
+            reason: format!("it answered {}: {}", error.status_code, short(&error.api_error.message)),
+        },
         OpenAIError::JSONDeserialize(_, body) => RagError::ModelBadResponse { reason: format!("it sent `{}`", short(&body)) },
         // The library's text holds the URL; the error's kind says enough.
-        OpenAIError::Reqwest(error) if error.is_connect() => RagError::ModelUnavailable { reason: "no connection could be made".into() },
+        OpenAIError::Reqwest(error) if error.is_connect() => {
+            RagError::ModelUnavailable { reason: "no connection could be made".into() }
+        }
         OpenAIError::Reqwest(error) => RagError::ModelUnavailable { reason: short(&error.without_url().to_string()) },
         other => RagError::ModelBadResponse { reason: short(&other.to_string()) },
     }

@@ -40,7 +40,8 @@ pub fn compose(question: &str, history: &[Turn], language: &str, hits: &[Hit], e
         tail.push_str(&format!("{who}: {}\n", turn.content));
     }
     tail.push_str(&format!("{}: {question}\n", if language == "zh" { "问题" } else { "Question" }));
-    let room = (endpoint.context_tokens.saturating_sub(endpoint.max_tokens) as usize * BYTES_PER_TOKEN).saturating_sub(system.len() + tail.len());
+    let room = (endpoint.context_tokens.saturating_sub(endpoint.max_tokens) as usize * BYTES_PER_TOKEN)
+        .saturating_sub(system.len() + tail.len());
     let mut user = String::new();
     let mut passages = 0;
     for (at, hit) in hits.iter().enumerate() {

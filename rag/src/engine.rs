@@ -99,8 +99,20 @@ impl Engine {
 
     /// What is known for a question: the search that `search` runs, the stored pages of its hits, and how common the
     /// question's words are in the scope.
-    async fn evidence(&self, call: &Call, ask: &Ask, question: &Question, documents: Arc<Vec<index::hit::Source>>) -> Result<Evidence, RagError> {
-        let query = Query { text: searched(ask), mode: Mode::Hybrid, top_k: ask.top_k.unwrap_or(TOP_K), filters: ask.filters.clone(), as_of: ask.as_of.clone() };
+    async fn evidence(
+        &self,
+        call: &Call,
+        ask: &Ask,
+        question: &Question,
+        documents: Arc<Vec<index::hit::Source>>,
+    ) -> Result<Evidence, RagError> {
+        let query = Query {
+            text: searched(ask),
+            mode: Mode::Hybrid,
+            top_k: ask.top_k.unwrap_or(TOP_K),
+            filters: ask.filters.clone(),
+            as_of: ask.as_of.clone(),
+        };
         let tokens = lexical::tokens(&question.text);
         let (hits, (passages, frequencies)) =
             futures::try_join!(self.searcher.search(call, &query), self.searcher.frequencies(call, &tokens))?;
@@ -121,9 +133,10 @@ impl Engine {
             reading.push(catalog.page(call, *document, *version, *part));
         }
         let pages = try_join_all(reading).await?;
-        let stored = wanted.into_iter().zip(pages).filter_map(|((document, version, _), page)| {
-            Some(StoredPage { document, version, page: Arc::new(page?) })
-        });
+        let stored = wanted
+            .into_iter()
+            .zip(pages)
+            .filter_map(|((document, version, _), page)| Some(StoredPage { document, version, page: Arc::new(page?) }));
         Ok(stored.collect())
     }
 
@@ -161,7 +174,11 @@ impl Engine {
             watch.text(&text, &citations).await;
         }
         if finish == Some(Finish::Filtered) {
-            let message = if question.chinese { "模型服务方拒绝了这一回答" } else { "The model's provider withheld the answer" };
+            let message = if question.chinese {
+                "模型服务方拒绝了这一回答"
+            } else {
+                "The model's provider withheld the answer"
+            };
             return Ok(verdict::refuse(evidence, Reason::Provider, message.into()));
         }
         let mut settled = verdict::settle(question, evidence, checked);

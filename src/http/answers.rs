@@ -223,7 +223,11 @@ pub struct Search {
     (status = 200, description = "The best passages, best first", body = Hits),
     (status = "4XX", description = "The query cannot be searched", body = ProblemDocument, content_type = "application/problem+json")))]
 #[post("/v1/search")]
-pub async fn search_passages(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+pub async fn search_passages(
+    state: web::Data<State>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     let search: Search = body::json(&request, payload, SMALL).await?;
     let got = search.query.chars().count();
     if got > MAX_QUESTION {
@@ -231,7 +235,8 @@ pub async fn search_passages(state: web::Data<State>, request: HttpRequest, payl
     }
     top_k(search.top_k)?;
     let call = state.call(search.scenario.as_deref()).await?;
-    let query = Query { text: search.query, mode: search.mode, top_k: search.top_k.unwrap_or(10), filters: search.filters, as_of: None };
+    let query =
+        Query { text: search.query, mode: search.mode, top_k: search.top_k.unwrap_or(10), filters: search.filters, as_of: None };
     let service = state.service.clone();
     let began = std::time::Instant::now();
     let hits = state.work(async move { service.searcher.search(&call, &query).await }).await??;

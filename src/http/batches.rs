@@ -81,7 +81,12 @@ pub async fn create_batch(state: web::Data<State>, request: HttpRequest, payload
 #[utoipa::path(tag = "batches", params(("id" = String, Path)), request_body(content((Files = "multipart/form-data"))), responses(
     (status = 202, description = "They are in the queue", body = Batch), (status = 404, body = ProblemDocument, content_type = "application/problem+json")))]
 #[post("/v1/batches/{id}/items")]
-pub async fn add_items(state: web::Data<State>, id: web::Path<String>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+pub async fn add_items(
+    state: web::Data<State>,
+    id: web::Path<String>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     let (call, batch) = find(&state, &id).await?;
     let mut form = form(&state, &request, payload)?;
     let part = form.next().await?;
@@ -107,7 +112,9 @@ async fn take_in(state: &State, call: &Call, batch: BatchId, mut part: Option<Pa
     while let Some(received) = part {
         match received {
             Part::Text(name, text) if name == "about" => about = Some(body::parse::<About>(text.as_bytes())?),
-            Part::Text(name, _) => return Err(unknown_part(&name, "about, file (and scenario as the first part of a new batch)")),
+            Part::Text(name, _) => {
+                return Err(unknown_part(&name, "about, file (and scenario as the first part of a new batch)"));
+            }
             Part::File(file) => {
                 bytes += if file.too_large { 0 } else { file.size };
                 waiting.push((about.take().unwrap_or_default(), file));

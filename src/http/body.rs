@@ -23,7 +23,11 @@ const PART: usize = 1 << 20;
 const NAME: usize = 1_000;
 
 /// Reads a JSON body of at most `limit` bytes.
-pub async fn json<T: DeserializeOwned + Send + 'static>(request: &HttpRequest, payload: web::Payload, limit: u64) -> Result<T, Problem> {
+pub async fn json<T: DeserializeOwned + Send + 'static>(
+    request: &HttpRequest,
+    payload: web::Payload,
+    limit: u64,
+) -> Result<T, Problem> {
     if !is_json(request) {
         return Err(Problem::new("unsupported_media_type", "send the body as application/json"));
     }
@@ -46,7 +50,8 @@ fn media_type(request: &HttpRequest) -> Option<mime::Mime> {
 }
 
 async fn bytes(request: &HttpRequest, mut payload: web::Payload, limit: u64) -> Result<Vec<u8>, Problem> {
-    let too_large = || Problem::new("payload_too_large", format!("the body is larger than the {limit} bytes that are allowed here"));
+    let too_large =
+        || Problem::new("payload_too_large", format!("the body is larger than the {limit} bytes that are allowed here"));
     let announced = header::ContentLength::parse(request).map_or(0, |length| *length as u64);
     if announced > limit {
         return Err(too_large());
@@ -156,17 +161,25 @@ impl Form {
         let Some(mut field) = self.parts.try_next().await.map_err(|e| malformed(&e))? else { return Ok(None) };
         let name = field.name().unwrap_or_default().to_owned();
         if name == "file" {
-            let file = field.content_disposition().and_then(|d| d.get_filename_ext().map(|f| String::from_utf8_lossy(&f.value).into_owned()).or(d.get_filename().map(str::to_owned)));
+            let file = field.content_disposition().and_then(|d| {
+                d.get_filename_ext()
+                    .map(|f| String::from_utf8_lossy(&f.value).into_owned())
+                    .or(d.get_filename().map(str::to_owned))
+            });
             return spool(&mut field, plain_name(&file.unwrap_or_default()), self.limit).await.map(|file| Some(Part::File(file)));
         }
         let mut bytes = Vec::new();
         while let Some(chunk) = field.try_next().await.map_err(|e| malformed(&e))? {
             if bytes.len() + chunk.len() > PART {
-                return Err(Problem::new("payload_too_large", format!("the part `{}` is larger than {PART} bytes", shown(&name))));
+                return Err(Problem::new(
+                    "payload_too_large",
+                    format!("the part `{}` is larger than {PART} bytes", shown(&name)),
+                ));
             }
             bytes.extend_from_slice(&chunk);
         }
-        let text = String::from_utf8(bytes).map_err(|_| Problem::new("invalid_request", format!("the part `{}` is not UTF-8", shown(&name))))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| Problem::new("invalid_request", format!("the part `{}` is not UTF-8", shown(&name))))?;
         Ok(Some(Part::Text(name, text)))
     }
 }
@@ -241,7 +254,13 @@ mod tests {
 
     #[test]
     fn a_name_is_a_label_and_no_way_out() {
-        for (given, name) in [("../../etc/passwd", "etc/passwd"), ("C:\\报告\\年报.pdf", "C:/报告/年报.pdf"), ("a\r\nb.md", "ab.md"), ("", "document"), ("..", "document")] {
+        for (given, name) in [
+            ("../../etc/passwd", "etc/passwd"),
+            ("C:\\报告\\年报.pdf", "C:/报告/年报.pdf"),
+            ("a\r\nb.md", "ab.md"),
+            ("", "document"),
+            ("..", "document"),
+        ] {
             assert_eq!(plain_name(given), name);
         }
     }

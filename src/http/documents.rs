@@ -117,7 +117,12 @@ pub struct Uploaded {
     responses((status = 202, description = "It is in the queue", body = Uploaded), (status = 200, description = "The same bytes were there already", body = Uploaded),
         (status = "4XX", description = "It cannot be taken in", body = ProblemDocument, content_type = "application/problem+json")))]
 #[post("/v1/scenarios/{scenario}/documents")]
-pub async fn add_document(state: web::Data<State>, scenario: web::Path<String>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+pub async fn add_document(
+    state: web::Data<State>,
+    scenario: web::Path<String>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     let call = state.call(Some(&scenario)).await?;
     let limit = state.service.settings.server.max_upload;
     let upload = if body::is_form(&request) {
@@ -125,7 +130,10 @@ pub async fn add_document(state: web::Data<State>, scenario: web::Path<String>, 
     } else if body::is_json(&request) {
         from_text(body::json(&request, payload, limit).await?)
     } else {
-        return Err(Problem::new("unsupported_media_type", "send a multipart/form-data with a part `file`, or application/json with `text`"));
+        return Err(Problem::new(
+            "unsupported_media_type",
+            "send a multipart/form-data with a part `file`, or application/json with `text`",
+        ));
     };
     let upload = web::block(move || readable(upload)).await.map_err(Problem::internal)??;
     let batch = state.service.pipeline.queue().open_batch(&call).await?;
@@ -134,7 +142,9 @@ pub async fn add_document(state: web::Data<State>, scenario: web::Path<String>, 
     let (id, unchanged) = match accepted.into_iter().next() {
         Some(Accepted::Queued(id)) => (id, false),
         Some(Accepted::Unchanged(id)) => (id, true),
-        Some(Accepted::Failed(failure)) => return Err(Problem::internal(format!("an upload that was checked was not accepted: {}", failure.code))),
+        Some(Accepted::Failed(failure)) => {
+            return Err(Problem::internal(format!("an upload that was checked was not accepted: {}", failure.code)));
+        }
         None => return Err(Problem::internal("an upload got lost")),
     };
     let document = state.service.catalog.document(&call, id).await?.ok_or_else(Problem::not_found)?;
@@ -220,7 +230,11 @@ pub struct Documents {
 #[utoipa::path(tag = "documents", params(("scenario" = String, Path, description = "The scenario"), Paging),
     responses((status = 200, description = "Documents, oldest first", body = Documents)))]
 #[get("/v1/scenarios/{scenario}/documents")]
-pub async fn list_documents(state: web::Data<State>, scenario: web::Path<String>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn list_documents(
+    state: web::Data<State>,
+    scenario: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let call = state.call(Some(&scenario)).await?;
     let paging: Paging = body::query(&request)?;
     let cursor = paging.cursor.as_deref();
@@ -278,7 +292,12 @@ pub struct Description {
     (status = 200, description = "The document as it is now", body = Document),
     (status = 404, body = ProblemDocument, content_type = "application/problem+json")))]
 #[patch("/v1/scenarios/{scenario}/documents/{id}")]
-pub async fn change_document(state: web::Data<State>, path: web::Path<(String, String)>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+pub async fn change_document(
+    state: web::Data<State>,
+    path: web::Path<(String, String)>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     let (call, document) = find(&state, &path.0, &path.1).await?;
     let change: Description = body::json(&request, payload, SMALL).await?;
     if change.title.as_deref().is_some_and(|title| title.trim().is_empty()) {
@@ -310,7 +329,8 @@ pub async fn delete_document(state: web::Data<State>, path: web::Path<(String, S
 #[get("/v1/scenarios/{scenario}/documents/{id}/content")]
 pub async fn get_content(state: web::Data<State>, path: web::Path<(String, String)>) -> Result<HttpResponse, Problem> {
     let (call, document) = find(&state, &path.0, &path.1).await?;
-    let (hash, name) = state.service.catalog.original(&call, document.id, document.version).await?.ok_or_else(Problem::not_found)?;
+    let (hash, name) =
+        state.service.catalog.original(&call, document.id, document.version).await?.ok_or_else(Problem::not_found)?;
     let failed = |e: std::io::Error| Problem::of(&index::IndexError::from_io("original file".into(), e));
     let file = tokio::fs::File::open(state.service.pipeline.original(&hash)).await.map_err(failed)?;
     let size = file.metadata().await.map_err(failed)?.len();
@@ -332,7 +352,8 @@ pub async fn get_content(state: web::Data<State>, path: web::Path<(String, Strin
 /// A name for the file on the caller's side, in ASCII and in full.
 fn attachment(name: &str) -> String {
     let file = name.rsplit('/').next().unwrap_or(name);
-    let plain: String = file.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ' { c } else { '_' }).collect();
+    let plain: String =
+        file.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ' { c } else { '_' }).collect();
     let full: String = file
         .bytes()
         .map(|b| if b.is_ascii_alphanumeric() || b"-._~".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") })
@@ -399,7 +420,11 @@ pub async fn get_page(state: web::Data<State>, path: web::Path<(String, String, 
     let (parts, paged) = catalog.parts(&call, document.id, document.version).await?.ok_or_else(Problem::not_found)?;
     let page = catalog.page(&call, document.id, document.version, number).await?.ok_or_else(Problem::not_found)?;
     let points = Points::new(&page.text);
-    let words = page.words.iter().map(|word| WordView { start: points.at(word.start), end: points.at(word.end), rect: word.rect }).collect();
+    let words = page
+        .words
+        .iter()
+        .map(|word| WordView { start: points.at(word.start), end: points.at(word.end), rect: word.rect })
+        .collect();
     let blocks = page
         .blocks
         .iter()
@@ -411,7 +436,12 @@ pub async fn get_page(state: web::Data<State>, path: web::Path<(String, String, 
     let (width, height) = (page.width, page.height);
     Ok(HttpResponse::Ok().json(PageView {
         page: paged.then(|| PageRef { index: page.number, label: page.label.clone() }),
-        document: Reference { id: document.id, external_id: document.external_id, title: document.title, version: document.version },
+        document: Reference {
+            id: document.id,
+            external_id: document.external_id,
+            title: document.title,
+            version: document.version,
+        },
         part: page.number,
         parts,
         width,
@@ -489,7 +519,11 @@ pub struct Passages {
 #[utoipa::path(tag = "documents", params(("scenario" = String, Path), ("id" = String, Path), Paging), responses(
     (status = 200, description = "Passages in order", body = Passages), (status = 404, body = ProblemDocument, content_type = "application/problem+json")))]
 #[get("/v1/scenarios/{scenario}/documents/{id}/passages")]
-pub async fn list_passages(state: web::Data<State>, path: web::Path<(String, String)>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn list_passages(
+    state: web::Data<State>,
+    path: web::Path<(String, String)>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
     let (call, document) = find(&state, &path.0, &path.1).await?;
     let paging: Paging = body::query(&request)?;
     let (from, limit) = (position(paging.cursor.as_deref())?, body::limit(paging.limit)?);
@@ -509,11 +543,19 @@ pub async fn list_passages(state: web::Data<State>, path: web::Path<(String, Str
     let data = passages
         .into_iter()
         .map(|passage| PassageView {
-            page: passage.spans.first().filter(|_| paged).map(|span| PageRef { index: span.page, label: pages[&span.page].0.label.clone() }),
+            page: passage
+                .spans
+                .first()
+                .filter(|_| paged)
+                .map(|span| PageRef { index: span.page, label: pages[&span.page].0.label.clone() }),
             spans: passage
                 .spans
                 .iter()
-                .map(|span| SpanView { page: span.page, start: pages[&span.page].1.at(span.start), end: pages[&span.page].1.at(span.end) })
+                .map(|span| SpanView {
+                    page: span.page,
+                    start: pages[&span.page].1.at(span.start),
+                    end: pages[&span.page].1.at(span.end),
+                })
                 .collect(),
             id: passage.id,
             ordinal: passage.ordinal,
@@ -549,7 +591,10 @@ mod tests {
 
     #[test]
     fn a_name_of_an_attachment_breaks_no_header() {
-        assert_eq!(attachment("年报/2023 \"x\"\r\n.pdf"), "attachment; filename=\"2023 _x___.pdf\"; filename*=UTF-8''2023%20%22x%22%0D%0A.pdf");
+        assert_eq!(
+            attachment("年报/2023 \"x\"\r\n.pdf"),
+            "attachment; filename=\"2023 _x___.pdf\"; filename*=UTF-8''2023%20%22x%22%0D%0A.pdf"
+        );
         assert_eq!(attachment("年报.pdf"), "attachment; filename=\"__.pdf\"; filename*=UTF-8''%E5%B9%B4%E6%8A%A5.pdf");
     }
 }

@@ -1,6 +1,9 @@
 //! The web page and its two files, from `web/`, compiled in.
 
-use actix_web::{HttpResponse, get, http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE}};
+use actix_web::{
+    HttpResponse, get,
+    http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE},
+};
 
 /// The page loads its own two files, talks to its own server, and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; \

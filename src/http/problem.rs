@@ -250,7 +250,8 @@ mod tests {
 
     #[test]
     fn every_code_has_one_section_in_the_documentation() {
-        let sections: Vec<&str> = include_str!("../../docs/ERRORS.md").lines().filter_map(|line| line.strip_prefix("## ")).map(str::trim).collect();
+        let sections: Vec<&str> =
+            include_str!("../../docs/ERRORS.md").lines().filter_map(|line| line.strip_prefix("## ")).map(str::trim).collect();
         let set: BTreeSet<&str> = sections.iter().copied().collect();
         assert_eq!(sections.len(), set.len(), "a section is there twice");
         assert_eq!(set, table());
@@ -259,8 +260,16 @@ mod tests {
 
     #[test]
     fn every_code_of_a_lower_floor_is_in_the_table() {
-        for source in [include_str!("../../index/src/lib.rs"), include_str!("../../ingest/src/lib.rs"), include_str!("../../rag/src/lib.rs")] {
-            let codes = source.split("fn code(&self)").nth(1).and_then(|rest| rest.split("fn fault").next()).expect("fn code before fn fault");
+        for source in [
+            include_str!("../../index/src/lib.rs"),
+            include_str!("../../ingest/src/lib.rs"),
+            include_str!("../../rag/src/lib.rs"),
+        ] {
+            let codes = source
+                .split("fn code(&self)")
+                .nth(1)
+                .and_then(|rest| rest.split("fn fault").next())
+                .expect("fn code before fn fault");
             for code in codes.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()) {
                 assert!(table().contains(code), "`{code}` is not in the table");
             }

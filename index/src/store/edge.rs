@@ -10,9 +10,9 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use qdrant_edge::{
     CountRequest, CreateIndex, Distance, EdgeConfigBuilder, EdgeShard, EdgeSparseVectorParamsBuilder, EdgeVectorParamsBuilder,
-    FieldIndexOperations, Filter, NamedQuery, NamedVectors, PointId, PointInsertOperations, PointOperations, PointStruct, PointVectorsPersisted,
-    QueryEnum, QueryRequest, ScoringQuery, SearchParams, SparseVector, UpdateOperation, UpdateVectorsOp, Vector, VectorInternal, VectorOperations,
-    VectorStructPersisted, Vectors, WithPayloadInterface, WithVector,
+    FieldIndexOperations, Filter, NamedQuery, NamedVectors, PointId, PointInsertOperations, PointOperations, PointStruct,
+    PointVectorsPersisted, QueryEnum, QueryRequest, ScoringQuery, SearchParams, SparseVector, UpdateOperation, UpdateVectorsOp,
+    Vector, VectorInternal, VectorOperations, VectorStructPersisted, Vectors, WithPayloadInterface, WithVector,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -57,7 +57,10 @@ impl Edge {
                 Ok(shard) => (shard, Opened::Existing),
                 Err(error) => {
                     let aside = set_aside(dir)?;
-                    tracing::error!("the vector index cannot be read ({error}); it was moved to `{}` and is built anew", aside.display());
+                    tracing::error!(
+                        "the vector index cannot be read ({error}); it was moved to `{}` and is built anew",
+                        aside.display()
+                    );
                     (create(dir, dimensions)?, Opened::Replaced)
                 }
             }
@@ -67,7 +70,10 @@ impl Edge {
         Ok((Self(Arc::new(Inner { shard, turn: Mutex::new(()) })), opened))
     }
 
-    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(&Inner) -> Result<T, IndexError> + Send + 'static) -> Result<T, IndexError> {
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, IndexError> + Send + 'static,
+    ) -> Result<T, IndexError> {
         let inner = self.0.clone();
         tokio::task::spawn_blocking(move || work(&inner)).await.map_err(|e| IndexError::Store(e.to_string()))?
     }
@@ -82,10 +88,9 @@ impl Edge {
 
     async fn query(&self, arm: &Arm, filter: Value, limit: usize) -> Result<Vec<(Uuid, f32)>, IndexError> {
         let query = ScoringQuery::Vector(QueryEnum::Nearest(match arm {
-            Arm::Words(indices, values) => NamedQuery::new(
-                VectorInternal::Sparse(SparseVector { indices: indices.clone(), values: values.clone() }),
-                WORDS,
-            ),
+            Arm::Words(indices, values) => {
+                NamedQuery::new(VectorInternal::Sparse(SparseVector { indices: indices.clone(), values: values.clone() }), WORDS)
+            }
             Arm::Meaning(vector) => NamedQuery::new(VectorInternal::Dense(vector.clone()), MEANING),
         }));
         self.blocking(move |inner| {
@@ -149,7 +154,8 @@ impl VectorStore for Edge {
                 Ok(PointStruct::new(PointId::Uuid(point.id), Vectors::from(vectors), payload).into())
             })
             .collect::<Result<Vec<_>, IndexError>>()?;
-        self.update(UpdateOperation::PointOperation(PointOperations::UpsertPoints(PointInsertOperations::PointsList(points)))).await
+        self.update(UpdateOperation::PointOperation(PointOperations::UpsertPoints(PointInsertOperations::PointsList(points))))
+            .await
     }
 
     async fn set_meaning(&self, vectors: Vec<(Uuid, Vec<f32>)>) -> Result<(), IndexError> {
@@ -160,7 +166,11 @@ impl VectorStore for Edge {
                 PointVectorsPersisted { id: PointId::Uuid(id), vector: VectorStructPersisted::from(named.0) }
             })
             .collect();
-        self.update(UpdateOperation::VectorOperation(VectorOperations::UpdateVectors(UpdateVectorsOp { points, update_filter: None }))).await
+        self.update(UpdateOperation::VectorOperation(VectorOperations::UpdateVectors(UpdateVectorsOp {
+            points,
+            update_filter: None,
+        })))
+        .await
     }
 
     async fn delete(&self, document: DocumentId, version: u32) -> Result<(), IndexError> {
@@ -207,8 +217,12 @@ fn create(dir: &Path, dimensions: usize) -> Result<EdgeShard, IndexError> {
         .sparse_vector(WORDS, EdgeSparseVectorParamsBuilder::new().build())
         .build();
     let shard = guarded(|| EdgeShard::new(dir, config))?;
-    let schemas =
-        [("tenant", json!({ "type": "keyword", "is_tenant": true })), ("scenario", json!("keyword")), ("document", json!("keyword")), ("version", json!("keyword"))];
+    let schemas = [
+        ("tenant", json!({ "type": "keyword", "is_tenant": true })),
+        ("scenario", json!("keyword")),
+        ("document", json!("keyword")),
+        ("version", json!("keyword")),
+    ];
     for (field, schema) in schemas {
         let index = CreateIndex {
             field_name: field.parse().map_err(|_| IndexError::Internal(format!("payload key `{field}`")))?,
@@ -290,7 +304,14 @@ mod tests {
     use crate::scope::Scope;
 
     fn point(document: DocumentId, version: u32, scope: &Scope, term: u32, meaning: Option<Vec<f32>>) -> Point {
-        Point { id: Uuid::new_v4_like(document, version, term), scope: scope.clone(), document, version, words: (vec![term], vec![1.0]), meaning }
+        Point {
+            id: Uuid::new_v4_like(document, version, term),
+            scope: scope.clone(),
+            document,
+            version,
+            words: (vec![term], vec![1.0]),
+            meaning,
+        }
     }
 
     trait Derived {

@@ -1,6 +1,6 @@
 //! The first pages as lines that can be compared: one spelling of widths, quotes, dashes, blanks and numerals.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{borrow::Cow, collections::HashMap, sync::LazyLock};
 
 use index::page::{BlockKind, Page};
 
@@ -237,15 +237,11 @@ const TRADITIONAL: &str = "報报書书說说業业團团國国簡简稱称證�
     季季後后間间個个終终開开環环續续責责員员圓圆銀银險险獨独東东門门華华廣广當当華华區区實实態态場场調调據据動动電电機机\
     計计師师協协學学術术與与義义長长陸陆議议規规範范點点紐纽約约綜综類类價价值值關关係系網网絡络醫医藥药車车農农";
 
+static SIMPLIFIED: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
+    let mut all = TRADITIONAL.chars();
+    std::iter::from_fn(|| Some((all.next()?, all.next()?))).collect()
+});
+
 fn simplified(c: char) -> char {
-    if !is_han(c) {
-        return c;
-    }
-    let mut pairs = TRADITIONAL.chars().filter(|c| is_han(*c));
-    while let (Some(from), Some(to)) = (pairs.next(), pairs.next()) {
-        if from == c {
-            return to;
-        }
-    }
-    c
+    if is_han(c) { SIMPLIFIED.get(&c).copied().unwrap_or(c) } else { c }
 }
