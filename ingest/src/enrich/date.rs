@@ -47,7 +47,9 @@ fn valid(year: i32, month: Option<u32>, day: Option<u32>) -> Option<Date> {
 
 /// Every year of four digits in a folded line, with the month and day that stand by it.
 pub(super) fn dates(key: &str) -> Vec<(Range<usize>, Date)> {
-    years(key).filter_map(|(at, year)| chinese(key, at, year).or_else(|| iso(key, at, year)).or_else(|| english(key, at, year))).collect()
+    years(key)
+        .filter_map(|(at, year)| chinese(key, at, year).or_else(|| iso(key, at, year)).or_else(|| english(key, at, year)))
+        .collect()
 }
 
 /// Every number of four digits that can be a year, and where it begins.
@@ -98,7 +100,9 @@ fn english(key: &str, at: usize, year: i32) -> Option<(Range<usize>, Date)> {
     let word = |text: &str| text.rsplit([' ', '(', '"', ':', ';', ',', '-', '|']).next().map_or(0, str::len);
     let ordinal = |w: &str| -> Option<u32> {
         let number = w.trim_end_matches(|c: char| c.is_ascii_lowercase());
-        ((1..=2).contains(&number.len()) && ["", "st", "nd", "rd", "th"].contains(&&w[number.len()..])).then(|| number.parse().ok()).flatten()
+        ((1..=2).contains(&number.len()) && ["", "st", "nd", "rd", "th"].contains(&&w[number.len()..]))
+            .then(|| number.parse().ok())
+            .flatten()
     };
     let last = &before[before.len() - word(before)..];
     let begin = |text: &str| text.len();

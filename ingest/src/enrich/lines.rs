@@ -193,7 +193,10 @@ fn numbered(text: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(text.len());
     let mut i = 0;
     while i < chars.len() {
-        let run = chars[i..].iter().take_while(|c| numeral(**c).is_some() || matches!(c, '十' | '百' | '佰') || c.is_ascii_digit()).count();
+        let run = chars[i..]
+            .iter()
+            .take_while(|c| numeral(**c).is_some() || matches!(c, '十' | '百' | '佰') || c.is_ascii_digit())
+            .count();
         let unit = chars.get(i + run).copied();
         let republic = chars[..i].ends_with(&['民', '国']) || chars[..i].ends_with(&['民', '國']);
         let wanted = matches!(unit, Some('年')) || matches!(unit, Some('月' | '日')) && out.chars().any(|c| c.is_ascii_digit());
@@ -213,7 +216,9 @@ fn numbered(text: &str) -> Cow<'_, str> {
 
 fn number(chars: &[char]) -> Option<u32> {
     let digits = |chars: &[char]| -> Option<u32> {
-        (chars.len() <= 4).then(|| chars.iter().try_fold(0, |n, c| Some(n * 10 + c.to_digit(10).or_else(|| numeral(*c))?))).flatten()
+        (chars.len() <= 4)
+            .then(|| chars.iter().try_fold(0, |n, c| Some(n * 10 + c.to_digit(10).or_else(|| numeral(*c))?)))
+            .flatten()
     };
     let split = |unit: &[char], chars: &[char]| chars.iter().position(|c| unit.contains(c));
     let tens = |chars: &[char]| match split(&['十'], chars) {
@@ -222,7 +227,9 @@ fn number(chars: &[char]) -> Option<u32> {
         None => digits(chars),
     };
     match split(&['百', '佰'], chars) {
-        Some(at) => Some(digits(&chars[..at])?.max(1) * 100 + tens(chars[at + 1..].strip_prefix(&['零']).unwrap_or(&chars[at + 1..]))?),
+        Some(at) => {
+            Some(digits(&chars[..at])?.max(1) * 100 + tens(chars[at + 1..].strip_prefix(&['零']).unwrap_or(&chars[at + 1..]))?)
+        }
         None => tens(chars),
     }
 }

@@ -1,0 +1,198 @@
+//! Which money does it count in, and on which scale? A statement about the currency of presentation first, then the unit
+//! lines of tables, then the signs that the text uses.
+
+use super::{Fact, Seen, Where, fact, lines::Line, on};
+
+type Counted = Option<Fact<String>>;
+
+pub(super) fn read(seen: &Seen, form: Option<&str>) -> (Counted, Counted) {
+    let units: Vec<(&Line, &str)> = seen.front.lines.iter().filter_map(|l| Some((l, unit(&l.key)?))).collect();
+    (currency(seen, &units, form), scale(&units))
+}
+
+/// The part of a line that states a unit: `单位:万元 币种:人民币`, `(in millions, except per share amounts)`, `$'000`.
+fn unit(key: &str) -> Option<&str> {
+    if let Some(at) = key.find("单位:").or_else(|| key.find("单位为")) {
+        return Some(&key[at..]).filter(|_| key.chars().count() <= 120);
+    }
+    let open = [
+        "(in ",
+        "(dollars in ",
+        "(amounts in ",
+        "(u.s. dollars in ",
+        "($ in ",
+        "(us$ in ",
+        "(expressed in ",
+        "(rmb in ",
+        "(in thousands",
+        "dollars in millions",
+        "amounts in millions",
+        "in millions of",
+        "in thousands of",
+    ];
+    for word in open {
+        if let Some(at) = key.find(word) {
+            let part = &key[at..];
+            let part = part.find(')').map_or(part, |end| &part[..end]);
+            if ["million", "thousand", "billion", "000"].iter().any(|s| part.contains(s)) {
+                return Some(part);
+            }
+        }
+    }
+    let short = [
+        "'000",
+        "$000",
+        "£000",
+        "€000",
+        "rmb million",
+        "rmb'000",
+        "€ million",
+        "£m",
+        "€m",
+        "人民币百万元",
+        "人民币千元",
+        "百万元",
+        "千元",
+        "人民币元",
+        "hk$ million",
+        "$m",
+        "usd million",
+        "eur million",
+    ];
+    let stands = key.chars().count() <= 60;
+    short.iter().filter(|_| stands).find_map(|s| key.find(s)).map(|_| key)
+}
+
+fn scale(units: &[(&Line, &str)]) -> Counted {
+    const SCALES: [(&str, &str); 14] = [
+        ("百万元", "百万元"),
+        ("千元", "千元"),
+        ("万元", "万元"),
+        ("亿元", "亿元"),
+        ("billion", "billions"),
+        ("million", "millions"),
+        ("thousand", "thousands"),
+        ("'000", "thousands"),
+        ("$000", "thousands"),
+        ("£000", "thousands"),
+        ("€000", "thousands"),
+        ("£m", "millions"),
+        ("€m", "millions"),
+        ("$m", "millions"),
+    ];
+    let told = |unit: &str| {
+        let known = SCALES.iter().find(|(word, _)| unit.contains(word)).map(|(_, scale)| *scale);
+        known.or_else(|| (unit.contains("单位:元") || unit.contains("单位:人民币元")).then_some("元"))
+    };
+    let all: Vec<(&Line, &str)> = units.iter().filter_map(|(line, unit)| Some((*line, told(unit)?))).collect();
+    let (line, most) = all.iter().max_by_key(|(_, s)| all.iter().filter(|(_, o)| o == s).count())?;
+    let share = all.iter().filter(|(_, o)| o == most).count() as f32 / all.len() as f32;
+    (share >= 0.7).then(|| fact((*most).to_owned(), if all.len() >= 2 { 0.8 * share } else { 0.65 }, on(line)))
+}
+
+/// Names and signs of currencies that stand for themselves, folded.
+const NAMES: [(&str, &[&str]); 14] = [
+    ("CNY", &["人民币", "rmb", "renminbi", "cny"]),
+    ("USD", &["us$", "u.s. dollar", "us dollar", "usd", "united states dollar", "美元"]),
+    ("HKD", &["hk$", "hong kong dollar", "hkd", "港币", "港元"]),
+    ("EUR", &["€", "euro", "eur", "欧元"]),
+    ("GBP", &["£", "pounds sterling", "gbp", "sterling", "英镑"]),
+    ("AUD", &["a$", "australian dollar", "aud"]),
+    ("CAD", &["c$", "canadian dollar", "cad", "cdn$"]),
+    ("JPY", &["japanese yen", "yen", "jpy", "日元"]),
+    ("CHF", &["swiss franc", "chf"]),
+    ("SGD", &["s$", "singapore dollar", "sgd"]),
+    ("TWD", &["nt$", "new taiwan dollar", "新台币", "新臺币"]),
+    ("NZD", &["nz$", "new zealand dollar", "nzd"]),
+    ("SEK", &["swedish krona", "sek"]),
+    ("INR", &["₹", "indian rupee", "inr"]),
+];
+
+/// Whether a name stands at a place on its own: `sek` is no part of `seek`, `a$` none of `usa$`.
+fn count(key: &str, name: &str) -> usize {
+    let letter = |c: char| c.is_ascii_alphanumeric();
+    let left = name.starts_with(|c: char| c.is_ascii_alphabetic());
+    let right = name.ends_with(|c: char| c.is_ascii_alphabetic());
+    key.match_indices(name)
+        .filter(|(at, _)| {
+            let after = &key[at + name.len()..];
+            let plural = after.strip_prefix('s').unwrap_or(after);
+            // `rmb1,200` and `usd 5` follow an amount; another letter makes another word.
+            (!left || !key[..*at].ends_with(letter)) && (!right || !plural.starts_with(|c: char| c.is_ascii_alphabetic()))
+        })
+        .count()
+}
+
+fn names(key: &str) -> impl Iterator<Item = (&'static str, usize)> + '_ {
+    NAMES.iter().map(|(code, names)| (*code, names.iter().map(|n| count(key, n)).sum())).filter(|(_, n)| *n > 0)
+}
+
+fn currency(seen: &Seen, units: &[(&Line, &str)], form: Option<&str>) -> Counted {
+    let lines = &seen.front.lines;
+    for line in lines {
+        let states = [
+            "presentation currency",
+            "reporting currency",
+            "presented in",
+            "expressed in",
+            "stated in",
+            "记账本位币",
+            "are in",
+            "references to \"$\"",
+            "references to \"dollars\"",
+        ];
+        let Some(at) = states.iter().filter_map(|s| line.key.find(s)).min() else { continue };
+        let end = (at + 160..line.key.len()).find(|i| line.key.is_char_boundary(*i)).unwrap_or(line.key.len());
+        let mut told = names(&line.key[at..end]);
+        if let (Some((code, _)), None) = (told.next(), told.next()) {
+            return Some(fact(code.into(), 0.92, on(line)));
+        }
+    }
+    // Unit lines of tables, if those that name a currency agree.
+    let named: Vec<(&Line, &str)> = units.iter().filter_map(|(line, unit)| Some((*line, names(unit).next()?.0))).collect();
+    if let Some((line, code)) = named.first()
+        && named.iter().all(|(_, c)| c == code)
+    {
+        return Some(fact((*code).to_owned(), 0.9, on(line)));
+    }
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    let mut dollars = 0;
+    let mut yuan = 0;
+    for line in lines {
+        for (code, n) in names(&line.key) {
+            match counts.iter_mut().find(|(c, _)| *c == code) {
+                Some(entry) => entry.1 += n,
+                None => counts.push((code, n)),
+            }
+        }
+        dollars +=
+            line.key.match_indices('$').filter(|(at, _)| !line.key[..*at].ends_with(|c: char| c.is_ascii_alphabetic())).count();
+        yuan += line.key.matches("万元").count() + line.key.matches("亿元").count();
+    }
+    counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    let first = counts.first().copied().unwrap_or(("", 0));
+    let second = counts.get(1).map_or(0, |c| c.1);
+    let says = |word: &str| lines.iter().any(|l| l.key.contains(word));
+    // A bare `$` is the filer's own: the Commission's forms count in American dollars, an ABN or the ASX makes it Australian.
+    if dollars >= 3 && dollars > 2 * first.1 {
+        if form.is_some_and(|f| {
+            f.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && !f.starts_with("6-K")
+                && !f.starts_with("40-F")
+                && !f.starts_with("20-F")
+        }) || says("nasdaq:")
+            || says("nyse:")
+        {
+            return Some(fact("USD".into(), 0.85, Where::Text));
+        }
+        let australian = says("abn ") || says("abn:") || says("australian securities exchange") || says("asx");
+        if australian && !matches!(first.0, "USD" | "CAD") {
+            return Some(fact("AUD".into(), 0.75, Where::Text));
+        }
+        return None;
+    }
+    if first.1 >= 3 && first.1 > 3 * second && first.1 > dollars {
+        return Some(fact(first.0.into(), 0.75, Where::Text));
+    }
+    (yuan >= 3 && second == 0 && matches!(first.0, "" | "CNY")).then(|| fact("CNY".into(), 0.75, Where::Text))
+}
