@@ -105,7 +105,7 @@ impl Door {
         match self {
             Self::Local(service) => {
                 let query = Query { text: query.into(), mode, top_k, filters: filters.clone(), as_of: None };
-                Ok(service.searcher.search(&service.call(scenario)?, &query).await?)
+                Ok(service.engine.search(&service.call(scenario)?, &query).await?)
             }
             Self::Remote(remote) => {
                 let body = json!({ "query": query, "scenario": scenario, "mode": mode, "top_k": top_k, "filters": filters });

@@ -94,7 +94,7 @@ impl Target for Measured {
     async fn search(&self, query: &str, mode: Mode, top_k: usize, filters: &Filters) -> Result<Hits, EvalError> {
         let query = Query { text: query.into(), mode, top_k, filters: filters.clone(), as_of: None };
         let call = self.service.call(SCENARIO).map_err(|e| EvalError::target(&e))?;
-        self.service.searcher.search(&call, &query).await.map_err(|e| EvalError::target(&e))
+        self.service.engine.search(&call, &query).await.map_err(|e| EvalError::target(&e))
     }
 
     async fn ask(&self, ask: &Ask) -> Result<Answer, EvalError> {

@@ -114,6 +114,9 @@ pub struct Why {
     /// BM25 as a share of the most it could reach for this question.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lexical: Option<f32>,
+    /// What the document's company and period added, where the question names them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routed: Option<f32>,
 }
 
 /// What a search returns.

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::{
     IndexError,
     catalog::Catalog,
+    corpus::DocumentId,
     embed::Embedder,
     hit::{Hit, Hits, Mode, Query, Why},
     lexical, lexicon,
@@ -50,13 +51,26 @@ impl Searcher {
     /// `empty_query`, `invalid_top_k`, `filter_invalid` for the caller; `catalog`, `vector_store_unavailable`,
     /// `embedder_unavailable` when something below fails.
     pub async fn search(&self, call: &Call, query: &Query) -> Result<Hits, IndexError> {
+        self.search_within(call, query, None).await
+    }
+
+    /// The same among some documents of the scope.
+    ///
+    /// # Errors
+    /// See [`Searcher::search`].
+    pub async fn search_within(&self, call: &Call, query: &Query, within: Option<&HashSet<DocumentId>>) -> Result<Hits, IndexError> {
         if query.text.trim().is_empty() {
             return Err(IndexError::EmptyQuery);
         }
         if !(1..=100).contains(&query.top_k) {
             return Err(IndexError::TopK { got: query.top_k });
         }
-        let documents = self.catalog.matching(call, &query.filters, query.as_of.as_deref()).await?;
+        let matching = self.catalog.matching(call, &query.filters, query.as_of.as_deref()).await?;
+        let documents = match (matching, within) {
+            (Some(matching), Some(within)) => Some(matching.into_iter().filter(|id| within.contains(id)).collect()),
+            (None, Some(within)) => Some(within.iter().copied().collect()),
+            (matching, None) => matching,
+        };
         let visible = Visible { scope: call.scope.clone(), hidden: self.catalog.hidden(call).await?, documents };
         let depth = DEPTH.max(2 * query.top_k);
         let words = async {
@@ -199,6 +213,7 @@ impl Searcher {
                 lexical_rank: words.rank(&id),
                 cosine: meaning.scores.get(&id).copied(),
                 lexical: words.scores.get(&id).copied(),
+                routed: None,
             };
             data.push(Hit { rank: data.len() as u32 + 1, score, passage, why });
         }

@@ -8,7 +8,7 @@ use std::{collections::HashSet, sync::Arc, time::Instant};
 use futures::future::try_join_all;
 use index::{
     corpus::AnswerId,
-    hit::{Hit, Mode, Query},
+    hit::{Hit, Hits, Mode, Query},
     lexical,
     scope::Call,
     search::Searcher,
@@ -24,6 +24,7 @@ use crate::{
     evidence::{Evidence, StoredPage},
     extractive,
     question::Question,
+    route,
     verdict::{self, Settled},
 };
 
@@ -61,6 +62,16 @@ impl Engine {
     /// An engine; without an endpoint every answer is extractive.
     pub fn new(searcher: Searcher, endpoint: Option<Endpoint>) -> Self {
         Self { searcher, chat: endpoint.map(Chat::new) }
+    }
+
+    /// Finds passages for a question, as an answer would.
+    ///
+    /// # Errors
+    /// What [`Searcher::search`] refuses.
+    pub async fn search(&self, call: &Call, query: &Query) -> Result<Hits, RagError> {
+        let documents = self.searcher.catalog().sources(call).await?;
+        let question = Question::read(&query.text, &documents);
+        Ok(route::search(&self.searcher, call, query, &question).await?)
     }
 
     /// Answers a question in the call's scope. Dropping the future ends what was begun for it.
@@ -115,7 +126,7 @@ impl Engine {
         };
         let tokens = lexical::tokens(&question.text);
         let (hits, (passages, frequencies)) =
-            futures::try_join!(self.searcher.search(call, &query), self.searcher.frequencies(call, &tokens))?;
+            futures::try_join!(route::search(&self.searcher, call, &query, question), self.searcher.frequencies(call, &tokens))?;
         let pages = self.pages(call, &hits.data).await?;
         Ok(Evidence { hits: hits.data, pages, documents, passages, frequencies, vectors_pending: hits.vectors_pending })
     }

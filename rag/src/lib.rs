@@ -17,6 +17,7 @@ pub mod extractive;
 pub mod period;
 pub mod quantity;
 pub mod question;
+mod route;
 pub mod sentence;
 pub mod verdict;
 

@@ -239,7 +239,7 @@ pub async fn search_passages(
         Query { text: search.query, mode: search.mode, top_k: search.top_k.unwrap_or(10), filters: search.filters, as_of: None };
     let service = state.service.clone();
     let began = std::time::Instant::now();
-    let hits = state.work(async move { service.searcher.search(&call, &query).await }).await??;
+    let hits = state.work(async move { service.engine.search(&call, &query).await }).await??;
     histogram!("dossier_search_duration_seconds").record(began.elapsed());
     Ok(HttpResponse::Ok().json(hits))
 }

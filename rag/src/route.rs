@@ -1,0 +1,63 @@
+//! Where would an analyst look? In the reports of the company that the question names, first of all those of the period it
+//! asks about. A question that names neither searches everything.
+//!
+//! Routing is soft: passages of other documents stay in the result, behind those that fit.
+
+use std::collections::HashSet;
+
+use index::{
+    IndexError,
+    hit::{Hit, Hits, Query},
+    scope::Call,
+    search::Searcher,
+};
+
+use crate::question::{Question, years};
+
+/// What agreement adds to a score; two pages of look-alike reports differ by a few hundredths.
+const COMPANY: f32 = 0.5;
+/// The report of the asked period, or the one after it, which repeats its figures beside its own.
+const PERIOD: f32 = 0.2;
+const PERIOD_AFTER: f32 = 0.1;
+/// Candidates for each hit that is asked for.
+const WIDER: usize = 3;
+
+/// Searches as the question directs.
+pub(crate) async fn search(searcher: &Searcher, call: &Call, query: &Query, question: &Question) -> Result<Hits, IndexError> {
+    let named = question.documents();
+    if named.is_none() && question.periods.is_empty() {
+        return searcher.search(call, query).await;
+    }
+    // A top_k that is out of range stays so, for the search to refuse.
+    let wider = Query { top_k: (query.top_k * WIDER).min(query.top_k.max(100)), ..query.clone() };
+    let mut hits = searcher.search(call, &wider).await?;
+    if let Some(named) = &named {
+        let within = searcher.search_within(call, &wider, Some(named)).await?;
+        let known: HashSet<_> = hits.data.iter().map(|hit| hit.passage.id).collect();
+        hits.data.extend(within.data.into_iter().filter(|hit| !known.contains(&hit.passage.id)));
+    }
+    for hit in &mut hits.data {
+        let added = agreement(hit, question, named.as_ref().is_some_and(|named| named.contains(&hit.passage.document.id)));
+        hit.score += added;
+        hit.why.routed = Some(added);
+    }
+    hits.data.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.passage.id.cmp(&b.passage.id)));
+    hits.data.truncate(query.top_k);
+    for (at, hit) in hits.data.iter_mut().enumerate() {
+        hit.rank = at as u32 + 1;
+    }
+    Ok(hits)
+}
+
+fn agreement(hit: &Hit, question: &Question, named: bool) -> f32 {
+    let own = years(&hit.passage.document);
+    let answers = |asked: &crate::period::Period| {
+        if own.iter().any(|own| own.answers(*asked)) {
+            return PERIOD;
+        }
+        let after = asked.year.is_some_and(|year| own.iter().any(|own| own.year == Some(year) || own.year == Some(year + 1)));
+        if after { PERIOD_AFTER } else { 0.0 }
+    };
+    let period = question.periods.iter().map(answers).fold(0.0, f32::max);
+    if named { COMPANY + period } else { period }
+}
