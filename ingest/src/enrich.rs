@@ -199,7 +199,7 @@ impl Seen<'_> {
     /// Lines that name the document: the title, short lines of the cover, running headers.
     fn naming(&self) -> impl Iterator<Item = (&Line, Where)> {
         let title = self.title.iter().map(|l| (l, Where::Properties));
-        let cover = self.front.cover().filter(|l| l.is_short()).map(|l| (l, on(l)));
+        let cover = self.front.cover().filter(|l| l.names()).map(|l| (l, on(l)));
         let running = self.front.running.iter().map(|(l, _)| (l, Where::Header { quote: quote(&l.raw) }));
         cover.chain(title).chain(running)
     }
@@ -241,22 +241,23 @@ fn language(seen: &Seen) -> Option<Fact<String>> {
         }
     }
     // A Chinese character says about as much as three letters.
-    let total = (han * 3 + kana * 3 + hangul * 3 + latin) as f32;
-    if total < 60.0 {
-        let (said, from) = seen.given(&["language", "lang"])?;
-        return Some(fact(said.split(['-', '_']).next().unwrap_or(&said).to_lowercase(), 0.8, from));
-    }
-    let share = |n: usize| n as f32 * 3.0 / total;
+    let total = ((han + kana + hangul) * 3 + latin) as f32;
+    let share = |n: usize| n as f32 * 3.0 / total.max(1.0);
     let code = if share(kana) > 0.1 {
-        "ja"
+        Some("ja")
     } else if share(hangul) > 0.3 {
-        "ko"
-    } else if share(han) > 0.4 {
-        "zh"
+        Some("ko")
+    } else if share(han) > 0.4 && han >= 8 {
+        Some("zh")
     } else {
-        latin_language(seen)?
+        latin_language(seen)
     };
-    Some(fact(code.into(), if code == "zh" { share(han + kana).min(0.99) } else { 0.95 }, Where::Text))
+    if let Some(code) = code {
+        let sure = if code == "zh" { (share(han) + 0.2).min(0.99) } else { 0.95 };
+        return Some(fact(code.into(), sure, Where::Text));
+    }
+    let (said, from) = seen.given(&["language", "lang"])?;
+    Some(fact(said.split(['-', '_']).next().unwrap_or(&said).to_lowercase(), 0.8, from))
 }
 
 /// Told by the small words.
@@ -352,3 +353,6 @@ impl ReportKind {
         if chinese { zh } else { en }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //! definition of "the Company" decide, the cover and the running headers support, everybody who only serves (sponsor,
 //! auditor, lawyer, exchange) is left aside.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use index::page::BlockKind;
 
@@ -35,6 +35,8 @@ pub(super) fn read(seen: &Seen, kind: Option<ReportKind>, chinese: bool) -> Name
     covered(seen, kind, &mut pool);
     announced(seen, kind, &mut pool);
     studied(seen, kind, &mut pool);
+    subject(seen, kind, &mut pool);
+
     let given = seen.given(&["company", "company_name", "issuer", "publisher", "公司", "公司名称", "发布机构"]);
     let best = pool.best(chinese);
     let mut company = best.map(|(candidate, score)| fact(spelled(seen, &candidate.name), score, candidate.from.clone()));
@@ -213,7 +215,10 @@ fn meaning(line: &Line) -> Option<(Vec<&str>, &str)> {
     let left = left.trim_matches(|c: char| c == '|' || c == ' ');
     let right = right.trim_start_matches(|c: char| c == '|' || c == ' ' || c == ':');
     let name = &right[legal_names(right).next().filter(|r| r.start == 0)?];
-    (left.chars().count() <= 40)
+    // `董事会 指 …公司董事会` names another thing.
+    let rest = right[name.len()..].trim_start();
+    let whole = rest.is_empty() || rest.starts_with([',', '(', ';', '。', '及', '|']);
+    (whole && left.chars().count() <= 40)
         .then(|| (left.split(['、', ',', '/', ' ', ';', '或', '"']).map(str::trim).filter(|s| !s.is_empty()).collect(), name))
 }
 
@@ -257,6 +262,9 @@ fn covered(seen: &Seen, kind: Option<ReportKind>, pool: &mut Pool) {
             first = false;
             pool.add(&line.shown[range], weight, on(line));
         }
+    }
+    for range in legal_names(&seen.file.shown) {
+        pool.add(&seen.file.shown[range], 0.5, Where::FileName);
     }
     if let Some(title) = &seen.title {
         for range in legal_names(&title.shown) {
@@ -375,7 +383,7 @@ fn studied(seen: &Seen, kind: Option<ReportKind>, pool: &mut Pool) {
             pool.add(&value, 0.7, on(line));
         }
         for label in ["published by", "issued by", "prepared by", "a report by"] {
-            if let Some(at) = line.key.find(label).filter(|_| line.is_short()) {
+            if let Some(at) = line.key.find(label).filter(|at| *at <= 2 && line.is_short()) {
                 pool.add(capitals_after(&line.shown[at + label.len()..]), 0.6, on(line));
             }
         }
@@ -404,6 +412,96 @@ fn studied(seen: &Seen, kind: Option<ReportKind>, pool: &mut Pool) {
         }
     }
 }
+
+/// A brand without legal form, where a report names its company in no other way: what its sentences are about, on several
+/// pages and far more often than anything else (`Acme Foods operates …`, `Acme Foods’s customers`).
+fn subject(seen: &Seen, kind: Option<ReportKind>, pool: &mut Pool) {
+    let own = matches!(
+        kind,
+        Some(ReportKind::Annual | ReportKind::HalfYear | ReportKind::Sustainability | ReportKind::EarningsRelease)
+    );
+    if !own || pool.0.iter().any(|c| c.weight >= 0.5) {
+        return;
+    }
+    const VERBS: [&str; 12] =
+        ["is", "has", "was", "will", "operates", "continues", "delivered", "remains", "provides", "serves", "employs", "had"];
+    let mut found: HashMap<&str, (usize, HashSet<u32>)> = HashMap::new();
+    for line in seen.front.lines.iter().filter(|l| matches!(l.kind, BlockKind::Paragraph | BlockKind::ListItem)) {
+        let words: Vec<(usize, &str)> = words(&line.shown).collect();
+        for (at, (_, word)) in words.iter().enumerate() {
+            let (begin, end) = match word.strip_suffix("'s").filter(|w| is_capital(w)) {
+                Some(bare) => (at, words[at].0 + bare.len()),
+                None if at > 0 && VERBS.contains(word) => (at - 1, words[at - 1].0 + words[at - 1].1.len()),
+                None => continue,
+            };
+            let mut first = begin;
+            while first > 0 && is_capital(words[first - 1].1) && words[first - 1].1.ends_with(char::is_alphanumeric) {
+                first -= 1;
+            }
+            let phrase = &line.shown[words[first].0..end];
+            let common = fold(phrase).split(' ').any(|w| PLAIN_WORDS.contains(&w));
+            if is_capital(words[begin].1) && (1..=4).contains(&(begin + 1 - first)) && phrase.len() >= 4 && !common {
+                let entry = found.entry(phrase).or_default();
+                entry.0 += 1;
+                entry.1.insert(line.page);
+            }
+        }
+    }
+    let mut ranked: Vec<(&str, usize, usize)> = found.into_iter().map(|(name, (n, pages))| (name, n, pages.len())).collect();
+    ranked.sort_by_key(|(name, n, _)| (std::cmp::Reverse(*n), *name));
+    let second = ranked.get(1).map_or(0, |r| r.1);
+    if let Some((name, n, pages)) = ranked.first()
+        && *n >= 4
+        && *pages >= 3
+        && *n >= 2 * second
+    {
+        pool.add(name, 0.55, Where::Text);
+    }
+}
+
+/// Words that begin sentences of every report.
+const PLAIN_WORDS: [&str; 40] = [
+    "the",
+    "this",
+    "that",
+    "it",
+    "there",
+    "what",
+    "which",
+    "who",
+    "he",
+    "she",
+    "we",
+    "our",
+    "company",
+    "group",
+    "board",
+    "management",
+    "chairman",
+    "committee",
+    "report",
+    "director",
+    "directors",
+    "year",
+    "audit",
+    "strategy",
+    "market",
+    "government",
+    "covid-19",
+    "revenue",
+    "bank",
+    "fund",
+    "trust",
+    "council",
+    "shareholders",
+    "executive",
+    "officer",
+    "mr",
+    "mr.",
+    "ms",
+    "mrs",
+    "dr",
+];
 
 /// The brand of a file's name, if the text uses it often: `ACME_2023_10K`.
 fn by_file(seen: &Seen) -> Option<Fact<String>> {
@@ -564,9 +662,13 @@ fn latin_names(text: &str, found: &mut Vec<std::ops::Range<usize>>) {
         while first > floor {
             let (_, previous) = words[first - 1];
             let comma = previous.ends_with(',') && first == at;
-            let ends = previous.ends_with(['.', ';', ':', ')', '"', '!', '?']) && !abbreviates(previous)
+            let ends = previous.ends_with(['.', ';', ':', ')', '"', '!', '?', '-']) && !abbreviates(previous)
                 || previous.ends_with(',') && !comma;
             if ends || previous.starts_with(['(', '"']) && first - 1 > floor && !is_capital(previous) {
+                break;
+            }
+            let form = first - 1 > floor && words[first - 2].1 == "Form";
+            if form && previous.chars().any(|c| c.is_ascii_digit()) {
                 break;
             }
             if !is_capital(previous)
@@ -680,7 +782,7 @@ fn short(name: &str) -> String {
     loop {
         let Some((head, last)) = text.rsplit_once([' ', ',']) else { break };
         let form = last.replace('.', "").trim_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
-        if !FORMS.contains(&form.as_str()) && !form.is_empty() && form != "&" {
+        if (!FORMS.contains(&form.as_str()) || form == "trust") && !form.is_empty() && form != "&" {
             break;
         }
         text = head.trim_end_matches([',', ' ', '&']);
@@ -743,7 +845,7 @@ fn other_names(seen: &Seen, company: &str, pool: &Pool) -> Vec<String> {
         }
         for range in legal_names(&line.shown).filter(|_| line.kind != BlockKind::Table) {
             if brand(&line.shown[range.clone()]) == own {
-                names.extend(quoted(&line.shown[range.end..]));
+                names.extend(quoted(&line.shown[range.end..], &own));
             }
         }
     }
@@ -756,6 +858,13 @@ fn other_names(seen: &Seen, company: &str, pool: &Pool) -> Vec<String> {
     if let Some(other) = other {
         names.push(other.name.clone());
         names.push(short(&other.name));
+    }
+    // A file's name may hold the short name: `海岚股份` of 海岚新材料股份有限公司.
+    for token in seen.file.shown.split([' ', '-']).filter(|t| has_han(t) && (2..=8).contains(&t.chars().count())) {
+        let mut letters = own.chars();
+        if fold(token).chars().all(|c| letters.any(|l| l == c)) {
+            names.push(token.to_owned());
+        }
     }
     if let Some(token) = seen.file.shown.split([' ', '-']).next().filter(|t| t.chars().count() >= 3) {
         let key: String = fold(token).chars().filter(|c| c.is_alphanumeric()).collect();
@@ -772,11 +881,12 @@ fn cut(value: &str) -> &str {
 }
 
 /// Short names in the bracket after a name: `("SMS", the "Group" or the "Company")`.
-fn quoted(after: &str) -> Vec<String> {
+fn quoted(after: &str, own: &str) -> Vec<String> {
     let Some(bracket) = after.trim_start().strip_prefix('(').and_then(|rest| rest.get(..rest.find(')')?)) else {
         return Vec::new();
     };
-    const PLAIN: [&str; 22] = [
+    const PLAIN: [&str; 23] = [
+        "reit",
         "company",
         "group",
         "the company",
@@ -802,7 +912,12 @@ fn quoted(after: &str) -> Vec<String> {
     ];
     let inner = bracket.split('"').skip(1).step_by(2).map(|n| n.trim().trim_end_matches(','));
     let inner = inner.filter(|n| !PLAIN.contains(&fold(n).as_str()) && (2..=40).contains(&n.chars().count()));
-    inner.filter(|n| !n.starts_with(|c: char| c.is_lowercase())).map(str::to_owned).collect()
+    // A short name is made of letters of the long one, in their order; a role (`Guarantor`) is not.
+    let made = |n: &str| {
+        let mut letters = own.chars();
+        fold(n).chars().filter(|c| c.is_alphanumeric()).all(|c| letters.any(|l| l == c))
+    };
+    inner.filter(|n| !n.starts_with(|c: char| c.is_lowercase()) && made(n)).map(str::to_owned).collect()
 }
 
 // --- Codes ---------------------------------------------------------------------------------------------------------
@@ -874,38 +989,40 @@ fn ticker(seen: &Seen, kind: Option<ReportKind>) -> Option<Fact<String>> {
     if let Some((said, from)) = seen.given(&["ticker", "stock_code", "股票代码", "证券代码"]) {
         return Some(fact(said, 0.9, from));
     }
+    let code = |line: &Line, label: &str| {
+        let at = line.key.find(label)?;
+        let rest = line.shown[at + label.len()..].trim_start();
+        let code = &rest[..rest.bytes().take_while(u8::is_ascii_alphanumeric).count()];
+        let plain = code.chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase());
+        ((2..=6).contains(&code.len()) && plain).then(|| code.to_owned())
+    };
+    const LABELS: [&str; 9] =
+        ["证券代码:", "股票代码:", "公司代码:", "股份代号:", "a股代码:", "股票代号:", "stock code:", "asx code:", "ticker:"];
     for line in early() {
-        for label in [
-            "证券代码:",
-            "股票代码:",
-            "公司代码:",
-            "股份代号:",
-            "a股代码:",
-            "股票代号:",
-            "stock code:",
-            "asx code:",
-            "ticker:",
-            "asx:",
-        ] {
-            if let Some(at) = line.key.find(label) {
-                let rest = line.shown[at + label.len()..].trim_start();
-                let code = &rest[..rest.bytes().take_while(u8::is_ascii_alphanumeric).count()];
-                if (2..=6).contains(&code.len()) && code.chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase()) {
-                    return Some(fact(code.to_owned(), 0.93, on(line)));
-                }
-            }
+        if let Some(code) = LABELS.iter().find_map(|label| code(line, label)) {
+            return Some(fact(code, 0.93, on(line)));
         }
         if let Some(code) = traded(&line.shown) {
             return Some(fact(code.to_owned(), 0.9, on(line)));
         }
+        if let Some(code) = code(line, "code:").filter(|_| line.key.contains("exchange")) {
+            return Some(fact(code, 0.85, on(line)));
+        }
     }
-    let cover =
-        seen.front.page(seen.front.cover).filter(|_| !matches!(kind, Some(ReportKind::WhitePaper | ReportKind::MarketReport)));
-    cover
-        .filter_map(|line| {
-            listed(&line.key).into_iter().next().map(|(_, range)| fact(line.shown[range].to_uppercase(), 0.88, on(line)))
-        })
-        .next()
+    if matches!(kind, Some(ReportKind::WhitePaper | ReportKind::MarketReport)) {
+        return None;
+    }
+    let cover = seen.front.page(seen.front.cover);
+    let listed = cover.filter_map(|line| Some((line, listed(&line.key).into_iter().next()?))).next();
+    if let Some((line, (_, range))) = listed {
+        return Some(fact(line.shown[range].to_uppercase(), 0.88, on(line)));
+    }
+    // `603339_2019.pdf`: six digits in the name of a company's Chinese report.
+    let token = seen.file.key.split([' ', '-']).find(|t| t.len() == 6 && t.bytes().all(|b| b.is_ascii_digit()))?;
+    let share = ["60", "68", "00", "30", "83", "87", "43", "92"].iter().any(|p| token.starts_with(p));
+    let own =
+        matches!(kind, Some(ReportKind::Annual | ReportKind::HalfYear | ReportKind::Quarterly | ReportKind::Sustainability));
+    (share && own).then(|| fact(token.to_owned(), 0.6, Where::FileName))
 }
 
 /// The symbol in a row of securities: capitals between the class and the exchange.
@@ -915,7 +1032,12 @@ fn traded(shown: &str) -> Option<&str> {
         ["common stock", "ordinary share", "common share", "class a", "units"].iter().filter_map(|c| key.find(c)).min()?;
     let exchanges = ["new york stock exchange", "the nasdaq", "nasdaq", "nyse", "the new york stock"];
     let at = exchanges.iter().filter_map(|e| key[class..].find(e).map(|i| i + class)).min()?;
-    let symbol = shown[class..at].trim_end_matches([' ', '|', '"', ',']).rsplit([' ', '|', '"']).next()?;
+    let between = shown[class..at].trim_end_matches([' ', '|', '"', ',']);
+    // A cell may hold the symbols of several classes; in a line without cells the symbol stands last.
+    let symbol = match between.rsplit_once('|') {
+        Some((_, cell)) => cell.trim().split(' ').next()?,
+        None => between.rsplit([' ', '"']).next()?,
+    };
     let plain = symbol.len() <= 5 && !symbol.is_empty() && symbol.chars().all(|c| c.is_ascii_uppercase() || c == '.');
     (plain && !["THE", "A", "B", "NONE", "PAR"].contains(&symbol)).then_some(symbol)
 }

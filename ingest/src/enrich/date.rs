@@ -24,10 +24,20 @@ impl Date {
         self.day.is_some()
     }
 
-    /// The year and month `months` later.
+    /// The month it closes: a span of whole weeks may end in the first days of the next.
+    pub fn closes(self) -> (i32, u32) {
+        match (self.month.unwrap_or(12), self.day) {
+            (1, Some(day)) if day <= 7 => (self.year - 1, 12),
+            (month, Some(day)) if day <= 7 => (self.year, month - 1),
+            (month, _) => (self.year, month),
+        }
+    }
+
+    /// The year and month `months` after the one it closes.
     pub fn later(self, months: u32) -> (i32, u32) {
-        let month = self.month.unwrap_or(12) - 1 + months;
-        (self.year + (month / 12) as i32, month % 12 + 1)
+        let (year, month) = self.closes();
+        let month = month - 1 + months;
+        (year + (month / 12) as i32, month % 12 + 1)
     }
 }
 

@@ -103,7 +103,7 @@ fn filed<'a>(seen: &'a Seen) -> Option<(String, &'a Line)> {
 pub(super) fn of_title(key: &str) -> Option<(ReportKind, &'static str)> {
     use ReportKind::*;
     // In the order in which the special comes before the general.
-    const WORDS: [(&str, ReportKind); 68] = [
+    const WORDS: [(&str, ReportKind); 72] = [
         ("证券研究报告", Research),
         ("公司研究报告", Research),
         ("公司深度报告", Research),
@@ -128,6 +128,11 @@ pub(super) fn of_title(key: &str) -> Option<(ReportKind, &'static str)> {
         ("社会和管治报告", Sustainability),
         ("社会及治理", Sustainability),
         ("社会和公司治理", Sustainability),
+        ("社会及公司治理", Sustainability),
+        ("社会与公司治理", Sustainability),
+        ("社会、管治报告", Sustainability),
+        ("社会与治理", Sustainability),
+        ("(esg)报告", Sustainability),
         ("esg报告", Sustainability),
         ("sustainability report", Sustainability),
         ("esg report", Sustainability),
@@ -149,7 +154,6 @@ pub(super) fn of_title(key: &str) -> Option<(ReportKind, &'static str)> {
         ("半年度报告", HalfYear),
         ("半年报", HalfYear),
         ("中期报告", HalfYear),
-        ("中报", HalfYear),
         ("interim report", HalfYear),
         ("interim financial report", HalfYear),
         ("half-year report", HalfYear),
@@ -219,7 +223,7 @@ fn results(key: &str) -> Option<&'static str> {
 fn annual(key: &str) -> Option<(ReportKind, &'static str)> {
     for word in ["年度报告", "年报"] {
         if let Some(at) = key.find(word) {
-            let before = key[..at].trim_end_matches(['年', ' ', ')']);
+            let before = key[..at].trim_end_matches(['年', '度', ' ', ')']);
             let own = before.is_empty()
                 || before.ends_with(|c: char| c.is_ascii_digit() || c == ':')
                 || before.ends_with("公司")

@@ -24,6 +24,8 @@ pub(super) struct Line {
     pub kind: BlockKind,
     /// Height of its first word in points; 0 where unknown.
     pub size: f32,
+    /// How many lines stand above it in a document without pages; 0 where there are pages.
+    pub above: usize,
 }
 
 impl Line {
@@ -35,7 +37,7 @@ impl Line {
     fn new(page: u32, raw: &str, kind: BlockKind, size: f32) -> Self {
         let shown = plain(raw);
         let key = fold(&shown);
-        Self { page, raw: raw.trim().into(), shown, key, kind, size }
+        Self { page, raw: raw.trim().into(), shown, key, kind, size, above: 0 }
     }
 
     /// Whether it could stand on a cover or in a header: no sentence, no row of a table.
@@ -43,9 +45,11 @@ impl Line {
         self.kind != BlockKind::Table && self.shown.chars().count() <= if has_han(&self.shown) { 60 } else { 110 }
     }
 
-    /// The cells of a row; the whole line where it is none.
-    pub fn cells(&self) -> impl Iterator<Item = &str> {
-        self.shown.split('|').map(str::trim)
+    /// Whether it can name the document: short, no sentence, no item of a list, near the top where there is no cover.
+    pub fn names(&self) -> bool {
+        let sentence =
+            self.key.ends_with(['。', ';']) || self.key.ends_with('.') && self.key.len() > 60 || self.key.starts_with("- ");
+        self.is_short() && !sentence && self.kind != BlockKind::ListItem && self.above < 12
     }
 }
 
@@ -72,7 +76,9 @@ impl Front {
                         bytes += raw.len();
                         // A part of a long document without pages may be one paragraph of any length.
                         let end = (0..=raw.len().min(8000)).rev().find(|i| raw.is_char_boundary(*i)).unwrap_or(0);
-                        lines.push(Line::new(page.number, &raw[..end], block.kind, height(page, at)));
+                        let above = if page.width > 0.0 { 0 } else { lines.len() };
+                        let line = Line::new(page.number, &raw[..end], block.kind, height(page, at));
+                        lines.push(Line { above, ..line });
                     }
                     at += raw.len() + 1;
                 }
@@ -178,7 +184,7 @@ const NUMERALS: &str = "〇一二三四五六七八九";
 
 fn numeral(c: char) -> Option<u32> {
     match c {
-        '零' | '○' | 'Ｏ' | 'О' => Some(0),
+        '零' | '○' | 'O' | 'О' => Some(0),
         '两' => Some(2),
         c => NUMERALS.chars().position(|n| n == c).map(|n| n as u32),
     }
@@ -240,9 +246,10 @@ pub(super) fn fold(text: &str) -> String {
 }
 
 /// The characters in which reports on the exchanges of Hong Kong and Taiwan name themselves.
-const TRADITIONAL: &str = "報报書书說说業业團团國国簡简稱称證证號号萬万億亿幣币發发債债財财務务資资產产經经營营權权監监會会聯联總总\
-    季季後后間间個个終终開开環环續续責责員员圓圆銀银險险獨独東东門门華华廣广當当華华區区實实態态場场調调據据動动電电機机\
-    計计師师協协學学術术與与義义長长陸陆議议規规範范點点紐纽約约綜综類类價价值值關关係系網网絡络醫医藥药車车農农";
+const TRADITIONAL: &str = "報报書书說说業业團团國国簡简稱称證证號号萬万億亿幣币發发債债財财務务資资產产經经營营權权監监會会聯联總总後后間间個个終终開开環环續续責责員员圓圆銀银險险獨独東东門门華华廣广當当區区實实態态場场調调據据動动電电機机計计師师\
+    協协學学術术與与義义長长陸陆議议規规範范點点紐纽約约綜综類类價价關关係系網网絡络醫医藥药車车農农績绩豐丰壽寿對对內内準准確确變变護护審审層层現现況况鑑鉴貨货貸贷購购買买賣卖將将應应屬属屆届訂订頁页錄录題题論论擔担擁拥佈布\
+    時时導导觀观記记賬账帳账單单譯译註注冊册臺台灣湾簽签舉举備备錢钱額额數数無无從从來来於于種种級级評评認认設设創创際际運运輸输轉转進进達达選选遠远還还邊边鄰邻釋释針针鋼钢鐵铁雜杂離离難难須须領领顧顾風风飛飞養养馬马魚鱼鳥鸟\
+    麗丽龍龙";
 
 static SIMPLIFIED: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
     let mut all = TRADITIONAL.chars();

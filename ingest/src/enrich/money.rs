@@ -174,7 +174,8 @@ fn currency(seen: &Seen, units: &[(&Line, &str)], form: Option<&str>) -> Counted
     let second = counts.get(1).map_or(0, |c| c.1);
     let says = |word: &str| lines.iter().any(|l| l.key.contains(word));
     // A bare `$` is the filer's own: the Commission's forms count in American dollars, an ABN or the ASX makes it Australian.
-    if dollars >= 3 && dollars > 2 * first.1 {
+    let least = if form.is_some_and(|f| f.starts_with("10-")) { 1 } else { 3 };
+    if dollars >= least && dollars > 2 * first.1 {
         if form.is_some_and(|f| {
             f.starts_with(|c: char| c.is_ascii_alphanumeric())
                 && !f.starts_with("6-K")

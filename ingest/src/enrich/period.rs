@@ -32,8 +32,10 @@ pub(super) fn read(seen: &Seen, kind: Option<ReportKind>, form: Option<&str>) ->
 
 /// What stands before or after a date to say which span it ends.
 fn span_of(key: &str, range: &std::ops::Range<usize>) -> Option<Span> {
-    let begin = (range.start.saturating_sub(60)..=range.start).find(|i| key.is_char_boundary(*i)).unwrap_or(range.start);
+    let begin = (range.start.saturating_sub(80)..=range.start).find(|i| key.is_char_boundary(*i)).unwrap_or(range.start);
     let before = key[begin..range.start].trim_end_matches([' ', ',', '(']);
+    let weekdays = ["saturday", "sunday", "friday", "monday", "tuesday", "wednesday", "thursday"];
+    let before = weekdays.iter().find_map(|d| before.strip_suffix(d)).unwrap_or(before).trim_end_matches([' ', ',', '(']);
     let after = &key[range.end..];
     for (word, span) in [
         ("止半年度", Span::Half),
@@ -53,8 +55,11 @@ fn span_of(key: &str, range: &std::ops::Range<usize>) -> Option<Span> {
             return Some(span);
         }
     }
-    let ended = ["ended", "ending", "ended on", "to", "ended:"].iter().find_map(|w| before.strip_suffix(w)).map(str::trim_end)?;
-    const SPANS: [(&str, Span); 24] = [
+    let ended = ["ended", "ended on", "ended:"]
+        .iter()
+        .find_map(|w| before.strip_suffix(w))
+        .map(|b| b.trim_end_matches([' ', ')', '"']))?;
+    const SPANS: [(&str, Span); 28] = [
         ("fiscal years", Span::Year),
         ("fiscal year", Span::Year),
         ("financial year", Span::Year),
@@ -77,6 +82,10 @@ fn span_of(key: &str, range: &std::ops::Range<usize>) -> Option<Span> {
         ("13 weeks", Span::Quarter),
         ("thirteen weeks", Span::Quarter),
         ("quarterly period", Span::Quarter),
+        ("12 weeks", Span::Quarter),
+        ("twelve weeks", Span::Quarter),
+        ("24 weeks", Span::Half),
+        ("36 weeks", Span::Nine),
         ("quarter", Span::Quarter),
         ("year", Span::Year),
     ];
@@ -105,22 +114,24 @@ fn filed_year(seen: &Seen) -> Told {
     let found = early
         .filter(|l| l.kind != index::page::BlockKind::Table)
         .find_map(|l| Some((l, ends(l).find(|(span, _)| *span == Span::Year)?.1)));
-    let (line, end) = found.or_else(|| {
-        // The date may stand on the next line.
-        let at = seen.front.lines.iter().position(|l| l.key.trim_end().ends_with("fiscal year ended"))?;
-        let next = seen.front.lines.get(at + 1)?;
-        Some((next, dates(&next.key).into_iter().find(|(r, d)| r.start <= 2 && d.is_full())?.1))
-    })?;
+    let (line, end) = found.or_else(|| on_next_line(seen, &["fiscal year ended", "for the year ended"]))?;
     let (year, sure) = called(seen, end);
     Some(fact(FiscalPeriod { year, part: Part::Year, end: Some(end.iso()) }, sure, on(line)))
 }
 
+/// The date on the line after the words that announce it.
+fn on_next_line<'a>(seen: &'a Seen, words: &[&str]) -> Option<(&'a Line, Date)> {
+    let early = seen.front.lines.iter().take_while(|l| l.page <= seen.front.cover + 7);
+    let at = early.clone().position(|l| words.iter().any(|w| l.key.trim_end_matches([' ', ':', '.']).ends_with(w)))?;
+    let next = early.skip(at + 1).next()?;
+    Some((next, dates(&next.key).into_iter().find(|(range, date)| range.start <= 12 && date.is_full())?.1))
+}
+
 /// What the company calls the fiscal year that ends on a day, and how sure that is.
 fn called(seen: &Seen, end: Date) -> (i32, f32) {
-    let month = end.month.unwrap_or(12);
-    // A year of 52 or 53 weeks may end in the first days of January and is still the year before.
+    let (closed, month) = end.closes();
     if month > 5 {
-        return (end.year, 0.97);
+        return (closed, 0.97);
     }
     let names = [end.year, end.year - 1];
     // Said outright: `fiscal 2017 … ended February 3, 2018`, `the year ended 31 March 2023 ("FY2023")`.
@@ -177,7 +188,8 @@ fn fiscal(key: &str) -> Vec<(usize, i32)> {
 /// year.
 fn filed_quarter(seen: &Seen) -> Told {
     let early = seen.front.lines.iter().take_while(|l| l.page <= seen.front.cover + 7);
-    let (line, end) = early.filter_map(|l| Some((l, ends(l).find(|(span, _)| *span == Span::Quarter)?.1))).next()?;
+    let found = early.filter_map(|l| Some((l, ends(l).find(|(span, _)| *span == Span::Quarter)?.1))).next();
+    let (line, end) = found.or_else(|| on_next_line(seen, &["quarterly period ended", "quarter ended"]))?;
     let quarter = passed(seen, end).or_else(|| file_quarter(&seen.file.key).map(|q| (q, 0.6)));
     let (quarter, sure) = quarter?;
     let close = end.later((4 - quarter) * 3);
@@ -206,6 +218,10 @@ fn passed(seen: &Seen, end: Date) -> Option<(u32, f32)> {
             ("three and six months", 2),
             ("first nine months", 3),
             ("first six months", 2),
+            ("36 weeks", 3),
+            ("24 weeks", 2),
+            ("thirty-six weeks", 3),
+            ("twenty-four weeks", 2),
         ] {
             if line.key.contains(word) {
                 longest = longest.max(quarter);
@@ -228,8 +244,8 @@ fn passed(seen: &Seen, end: Date) -> Option<(u32, f32)> {
         .lines
         .iter()
         .any(|l| l.key.contains("three months ended") || l.key.contains("thirteen weeks") || l.key.contains("13 weeks"));
-    let (before, month) = Date { year: end.year, ..end }.later(9);
-    let closes = |d: &Date| d.is_full() && d.month == Some(month) && d.year == before - 1;
+    let (before, month) = end.later(9);
+    let closes = |d: &Date| d.is_full() && d.closes() == (before - 1, month);
     let sheet = seen.front.lines.iter().any(|l| dates(&l.key).iter().any(|(_, d)| closes(d)));
     (three && sheet).then_some((1, 0.8))
 }
@@ -515,12 +531,12 @@ fn stated_end(seen: &Seen, year: i32, part: Part) -> Option<Date> {
         _ => Span::Quarter,
     };
     let fits = |d: &Date| d.year == year || d.year == year - 1 || d.year == year + 1 && d.month.is_some_and(|m| m <= 5);
-    let mut found = seen
-        .front
-        .lines
-        .iter()
-        .filter_map(|l| reporting(&l.key))
-        .chain(seen.front.lines.iter().flat_map(|l| ends(l).filter(|(s, _)| *s == span).map(|e| e.1)));
+    let mut found = seen.front.lines.iter().filter_map(|l| reporting(&l.key)).chain(
+        seen.front
+            .lines
+            .iter()
+            .flat_map(|l| ends(l).filter(|(s, _)| *s == span || part == Part::Q4 && *s == Span::Year).map(|e| e.1)),
+    );
     let first = found.next().filter(fits)?;
     // The year compared with is not it.
     Some(found.filter(|d| fits(d) && d.month == first.month).max().unwrap_or(first).max(first))
