@@ -218,14 +218,15 @@ fn quote(text: &str) -> String {
     text.chars().take(160).collect()
 }
 
-/// A name without folder and ending, with blanks for underscores.
+/// A name without folder and ending, with bars for underscores.
 fn stem(name: &str) -> String {
     let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
     let stem = match name.rsplit_once('.') {
         Some((stem, ending)) if !stem.is_empty() && ending.len() <= 5 => stem,
         _ => name,
     };
-    stem.replace(['_', '+'], " ")
+    // A bar keeps the parts apart, as cells of a row.
+    stem.replace('_', "|")
 }
 
 /// The language most of the text is written in.

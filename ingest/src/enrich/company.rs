@@ -50,7 +50,7 @@ pub(super) fn read(seen: &Seen, kind: Option<ReportKind>, chinese: bool) -> Name
         (None, None) => company = by_file(seen),
         _ => (),
     }
-    let ticker = ticker(seen, kind);
+    let ticker = ticker(seen, kind, company.as_ref().map(|c| c.value.as_str()));
     if let Some(company) = &company {
         aliases.extend(other_names(seen, &company.value, &pool));
         aliases.retain(|a| a != &company.value);
@@ -133,7 +133,10 @@ const REGULATORS: [&str; 16] = [
 /// The registrant's line of an American form; parsers may put lines of a two-column cover between name and label.
 fn registrant(seen: &Seen, pool: &mut Pool) {
     let lines = &seen.front.lines;
-    let Some(at) = lines.iter().position(|l| l.key.contains("name of registrant") && l.page <= seen.front.cover + 7) else {
+    let Some(at) = lines.iter().position(|l| {
+        ["name of registrant", "exact name of", "name of issuer in its charter"].iter().any(|w| l.key.contains(w))
+            && l.page <= seen.front.cover + 7
+    }) else {
         return;
     };
     let line = &lines[at];
@@ -258,7 +261,9 @@ fn covered(seen: &Seen, kind: Option<ReportKind>, pool: &mut Pool) {
             weight += if line.size > 0.0 && line.size > 0.6 * largest { 0.1 } else { 0.0 };
             weight += if first && alone { 0.1 } else { 0.0 };
             weight *= if research { 0.5 } else { 1.0 };
-            weight *= if alone || line.kind != BlockKind::Paragraph { 1.0 } else { 0.6 };
+            // A name in the middle of a sentence is anybody's.
+            let most = range.len() * 2 >= line.shown.len();
+            weight *= if most || alone && line.names() { 1.0 } else { 0.5 };
             first = false;
             pool.add(&line.shown[range], weight, on(line));
         }
@@ -372,7 +377,7 @@ fn studied(seen: &Seen, kind: Option<ReportKind>, pool: &mut Pool) {
             }
         }
     }
-    if !matches!(kind, Some(ReportKind::WhitePaper | ReportKind::MarketReport | ReportKind::Research) | None) {
+    if !matches!(kind, Some(ReportKind::WhitePaper | ReportKind::MarketReport | ReportKind::Research)) {
         return;
     }
     for line in seen.front.cover() {
@@ -382,12 +387,14 @@ fn studied(seen: &Seen, kind: Option<ReportKind>, pool: &mut Pool) {
         {
             pool.add(&value, 0.7, on(line));
         }
-        for label in ["published by", "issued by", "prepared by", "a report by"] {
+        for label in ["published by", "issued by", "a report by"] {
             if let Some(at) = line.key.find(label).filter(|at| *at <= 2 && line.is_short()) {
                 pool.add(capitals_after(&line.shown[at + label.len()..]), 0.6, on(line));
             }
         }
-        let length = line.shown.chars().count();
+        // `华夏研究院 2024年10月`: the publisher and the date on one line.
+        let shown = date::dates(&line.key).first().map_or(line.shown.as_str(), |(r, _)| line.shown[..r.start].trim());
+        let length = shown.chars().count();
         let body = [
             "研究院",
             "研究所",
@@ -403,12 +410,8 @@ fn studied(seen: &Seen, kind: Option<ReportKind>, pool: &mut Pool) {
             "智库",
             "证券",
         ];
-        if line.is_short()
-            && (4..=25).contains(&length)
-            && line.shown.chars().all(is_han)
-            && body.iter().any(|b| line.key.ends_with(b))
-        {
-            pool.add(&line.shown, 0.6, on(line));
+        if line.is_short() && (4..=25).contains(&length) && shown.chars().all(is_han) && body.iter().any(|b| shown.ends_with(b)) {
+            pool.add(shown, 0.6, on(line));
         }
     }
 }
@@ -505,7 +508,7 @@ const PLAIN_WORDS: [&str; 40] = [
 
 /// The brand of a file's name, if the text uses it often: `ACME_2023_10K`.
 fn by_file(seen: &Seen) -> Option<Fact<String>> {
-    let token = seen.file.key.split([' ', '-', '.']).next()?;
+    let token = seen.file.key.split([' ', '-', '.', '|']).next()?;
     let word = token.len() >= 4 && token.chars().all(|c| c.is_ascii_alphabetic())
         || token.chars().all(is_han) && token.chars().count() >= 3;
     if !word
@@ -860,13 +863,13 @@ fn other_names(seen: &Seen, company: &str, pool: &Pool) -> Vec<String> {
         names.push(short(&other.name));
     }
     // A file's name may hold the short name: `海岚股份` of 海岚新材料股份有限公司.
-    for token in seen.file.shown.split([' ', '-']).filter(|t| has_han(t) && (2..=8).contains(&t.chars().count())) {
+    for token in seen.file.shown.split([' ', '-', '|']).filter(|t| has_han(t) && (2..=8).contains(&t.chars().count())) {
         let mut letters = own.chars();
         if fold(token).chars().all(|c| letters.any(|l| l == c)) {
             names.push(token.to_owned());
         }
     }
-    if let Some(token) = seen.file.shown.split([' ', '-']).next().filter(|t| t.chars().count() >= 3) {
+    if let Some(token) = seen.file.shown.split([' ', '-', '|']).next().filter(|t| t.chars().count() >= 3) {
         let key: String = fold(token).chars().filter(|c| c.is_alphanumeric()).collect();
         if key.len() >= 3 && key.chars().any(char::is_alphabetic) && own.starts_with(&key) {
             names.push(token.to_owned());
@@ -984,7 +987,7 @@ fn listed(key: &str) -> Vec<(usize, std::ops::Range<usize>)> {
     found
 }
 
-fn ticker(seen: &Seen, kind: Option<ReportKind>) -> Option<Fact<String>> {
+fn ticker(seen: &Seen, kind: Option<ReportKind>, company: Option<&str>) -> Option<Fact<String>> {
     let early = || seen.front.lines.iter().filter(|l| l.page <= seen.front.cover + 7);
     if let Some((said, from)) = seen.given(&["ticker", "stock_code", "股票代码", "证券代码"]) {
         return Some(fact(said, 0.9, from));
@@ -996,9 +999,17 @@ fn ticker(seen: &Seen, kind: Option<ReportKind>) -> Option<Fact<String>> {
         let plain = code.chars().all(|c| c.is_ascii_digit() || c.is_ascii_uppercase());
         ((2..=6).contains(&code.len()) && plain).then(|| code.to_owned())
     };
+    if matches!(kind, Some(ReportKind::WhitePaper | ReportKind::MarketReport)) {
+        return None;
+    }
+    // A sentence that gives a code may speak of anybody: it has to name the company.
+    let brand = company.map(|c| fold(&short(c)));
+    let own = |line: &Line| {
+        line.is_short() || line.kind == BlockKind::Table || brand.as_ref().is_some_and(|b| line.key.contains(b.as_str()))
+    };
     const LABELS: [&str; 9] =
         ["证券代码:", "股票代码:", "公司代码:", "股份代号:", "a股代码:", "股票代号:", "stock code:", "asx code:", "ticker:"];
-    for line in early() {
+    for line in early().filter(|l| own(l)) {
         if let Some(code) = LABELS.iter().find_map(|label| code(line, label)) {
             return Some(fact(code, 0.93, on(line)));
         }
@@ -1009,16 +1020,17 @@ fn ticker(seen: &Seen, kind: Option<ReportKind>) -> Option<Fact<String>> {
             return Some(fact(code, 0.85, on(line)));
         }
     }
-    if matches!(kind, Some(ReportKind::WhitePaper | ReportKind::MarketReport)) {
-        return None;
-    }
     let cover = seen.front.page(seen.front.cover);
     let listed = cover.filter_map(|line| Some((line, listed(&line.key).into_iter().next()?))).next();
     if let Some((line, (_, range))) = listed {
         return Some(fact(line.shown[range].to_uppercase(), 0.88, on(line)));
     }
     // `603339_2019.pdf`: six digits in the name of a company's Chinese report.
-    let token = seen.file.key.split([' ', '-']).find(|t| t.len() == 6 && t.bytes().all(|b| b.is_ascii_digit()))?;
+    let token = seen
+        .file
+        .key
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .find(|t| t.len() == 6 && t.bytes().all(|b| b.is_ascii_digit()))?;
     let share = ["60", "68", "00", "30", "83", "87", "43", "92"].iter().any(|p| token.starts_with(p));
     let own =
         matches!(kind, Some(ReportKind::Annual | ReportKind::HalfYear | ReportKind::Quarterly | ReportKind::Sustainability));
@@ -1030,7 +1042,8 @@ fn traded(shown: &str) -> Option<&str> {
     let key = fold(shown);
     let class =
         ["common stock", "ordinary share", "common share", "class a", "units"].iter().filter_map(|c| key.find(c)).min()?;
-    let exchanges = ["new york stock exchange", "the nasdaq", "nasdaq", "nyse", "the new york stock"];
+    let exchanges =
+        ["new york stock exchange", "the nasdaq", "nasdaq", "nyse", "the new york stock", "otcqb", "otcqx", "otc market", "cboe"];
     let at = exchanges.iter().filter_map(|e| key[class..].find(e).map(|i| i + class)).min()?;
     let between = shown[class..at].trim_end_matches([' ', '|', '"', ',']);
     // A cell may hold the symbols of several classes; in a line without cells the symbol stands last.

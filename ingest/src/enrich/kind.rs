@@ -184,7 +184,7 @@ pub(super) fn of_title(key: &str) -> Option<(ReportKind, &'static str)> {
     if let Some(word) = results(key) {
         return Some((EarningsRelease, word));
     }
-    annual(key).or_else(|| {
+    annual(key).or_else(|| field(key)).or_else(|| {
         let announced = key.contains("公告") && (key.contains("关于") || key.ends_with("公告"))
             || key.starts_with("notice of annual general");
         announced.then_some((Announcement, "公告"))
@@ -218,12 +218,21 @@ fn results(key: &str) -> Option<&'static str> {
     (english || chinese).then_some("results")
 }
 
+/// A study of a field: a market, an industry, a trend and the word for a report.
+fn field(key: &str) -> Option<(ReportKind, &'static str)> {
+    let has = |words: &[&str]| words.iter().any(|w| key.contains(w));
+    let english = has(&["market", "industry", "sector", "global", "trends", "state of"])
+        && has(&["report", "outlook", "survey", "review", "study", "forecast"]);
+    let chinese = has(&["行业", "产业", "市场", "领域", "趋势"]) && has(&["报告", "简报", "研究", "展望", "综述", "年鉴"]);
+    ((english || chinese) && key.chars().count() <= 80).then_some((ReportKind::MarketReport, "report"))
+}
+
 /// An annual report of a company says `年度报告` right after a year, a name with its legal form, or alone on its line:
 /// `中国开源年度报告` is a report on a field, written once a year.
 fn annual(key: &str) -> Option<(ReportKind, &'static str)> {
     for word in ["年度报告", "年报"] {
         if let Some(at) = key.find(word) {
-            let before = key[..at].trim_end_matches(['年', '度', ' ', ')']);
+            let before = key[..at].trim_end_matches(['年', '度', ' ', ')', '|']);
             let own = before.is_empty()
                 || before.ends_with(|c: char| c.is_ascii_digit() || c == ':')
                 || before.ends_with("公司")
@@ -259,7 +268,9 @@ fn named(kind: ReportKind, word: &str, line: &Line) -> Option<String> {
 /// A press release says so in its first lines: a wire's name, `announced … results`.
 fn released(seen: &Seen) -> Option<(Fact<ReportKind>, Option<String>)> {
     let line = seen.front.page(seen.front.cover).take(15).find(|l| {
-        let says = l.key.contains("announced") || l.key.contains("reported") || l.key.contains("announces");
+        let says = ["today announced", "today reported", "announced financial results", "announced its", "announces"]
+            .iter()
+            .any(|w| l.key.contains(w));
         says && (l.key.contains("financial results") || l.key.contains("results for") || l.key.contains("quarter results"))
     })?;
     Some((fact(ReportKind::EarningsRelease, 0.75, on(line)), None))

@@ -190,6 +190,11 @@ fn currency(seen: &Seen, units: &[(&Line, &str)], form: Option<&str>) -> Counted
         if australian && !matches!(first.0, "USD" | "CAD") {
             return Some(fact("AUD".into(), 0.75, Where::Text));
         }
+        let american = says("united states") || says("u.s.") || says("gaap");
+        let elsewhere = ["australia", "canada", "hong kong", "singapore", "new zealand", "taiwan"].iter().any(|w| says(w));
+        if dollars >= 5 && first.1 == 0 && american && !elsewhere {
+            return Some(fact("USD".into(), 0.7, Where::Text));
+        }
         return None;
     }
     if first.1 >= 3 && first.1 > 3 * second && first.1 > dollars {

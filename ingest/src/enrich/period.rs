@@ -1,14 +1,14 @@
 //! Which fiscal year, or which part of one, does it report on, and when was it published? The statement a form requires,
 //! then the title, the running header, the text; the file's name only where all are silent or to break a tie.
 //!
-//! A fiscal year is called what the company calls it. Where it says nothing, a year that ends from January to May belongs
+//! A fiscal year is called what the company calls it. Where it says nothing, a year that ends in January or February belongs
 //! to the calendar year before, as most retailers count; every other to the year it ends in.
 
 use super::{
     Fact, FiscalPeriod, Part, ReportKind, Seen, Where,
     date::{Date, dates, years},
     fact,
-    lines::Line,
+    lines::{Line, has_han},
     on,
 };
 
@@ -163,7 +163,19 @@ fn called(seen: &Seen, end: Date) -> (i32, f32) {
     if counts[1] >= 3 && counts[1] >= 2 * counts[0] && outlook == 0 {
         return (names[1], 0.85);
     }
-    (end.year - 1, if month <= 2 { 0.75 } else { 0.55 })
+    by_convention(seen, (end.year, month))
+}
+
+/// The name of a year that ends in a month from January to May where the text gives none: as the file is named, else by
+/// custom.
+fn by_convention(seen: &Seen, (year, month): (i32, u32)) -> (i32, f32) {
+    let mut named = years(&seen.file.key).map(|y| y.1);
+    if let (Some(first), None) = (named.next(), named.next())
+        && (first == year || first == year - 1)
+    {
+        return (first, 0.75);
+    }
+    if month <= 2 { (year - 1, 0.75) } else { (year, 0.65) }
 }
 
 /// `fiscal 2018`, `fiscal year 2018`, `FY2018`, `FY18`, `2022/23`: where and which year.
@@ -275,7 +287,7 @@ fn called_quarter(seen: &Seen, quarter: u32, close: (i32, u32)) -> (i32, f32) {
     if early >= 3 && late == 0 {
         return (year - 1, 0.9);
     }
-    (year - 1, if month <= 2 { 0.7 } else { 0.55 })
+    by_convention(seen, close)
 }
 
 /// The year in the title of an annual report, and the day it ends on.
@@ -569,8 +581,8 @@ fn by_name(seen: &Seen, kind: Option<ReportKind>) -> Told {
         return None;
     }
     let mut all = dates(&key).into_iter().filter(|(_, d)| d.month.is_none()).map(|(_, d)| d.year);
-    let year = all.next().or_else(|| years_in_name(&key))?;
-    if all.any(|y| y != year) {
+    let year = all.next()?;
+    if all.any(|y| y != year) || kind.is_none() && from == Where::FileName && most_named(seen) != Some(year) {
         return None;
     }
     let part = match file_quarter(&key) {
@@ -584,9 +596,16 @@ fn by_name(seen: &Seen, kind: Option<ReportKind>) -> Told {
     Some(fact(FiscalPeriod { year, part, end: None }, sure, from))
 }
 
-/// A year that runs into a letter: `2023Q2`, `FY2023`.
-fn years_in_name(key: &str) -> Option<i32> {
-    years(key).next().map(|y| y.1)
+/// The year the text names most.
+fn most_named(seen: &Seen) -> Option<i32> {
+    let mut counts: Vec<(i32, usize)> = Vec::new();
+    for (_, year) in seen.front.lines.iter().flat_map(|l| years(&l.key)) {
+        match counts.iter_mut().find(|(y, _)| *y == year) {
+            Some(entry) => entry.1 += 1,
+            None => counts.push((year, 1)),
+        }
+    }
+    counts.into_iter().max_by_key(|(_, n)| *n).filter(|(_, n)| *n >= 3).map(|c| c.0)
 }
 
 fn file_quarter(key: &str) -> Option<u32> {
@@ -635,12 +654,14 @@ pub(super) fn published(seen: &Seen, kind: Option<ReportKind>) -> Option<Fact<St
         "publication date",
         "date of publication",
         "release date",
-        "published on",
-        "published:",
+        "published",
+        "report date",
         "date:",
     ];
     for (at, line) in early.iter().enumerate() {
-        let Some((label, place)) = LABELS.iter().find_map(|l| Some((l, line.key.find(l)?))) else { continue };
+        // A short label inside a sentence (`the latest practicable date:`) is none.
+        let place = |l: &&'static str| line.key.find(*l).filter(|at| has_han(l) || *at <= 2 || l.starts_with("date of"));
+        let Some((label, place)) = LABELS.iter().find_map(|l| Some((l, place(&l)?))) else { continue };
         let after = &line.key[place + label.len()..];
         // The label and its date: on one line, or on the next that holds one.
         if let Some((_, date)) = dates(after).into_iter().find(|(r, d)| d.month.is_some() && r.start <= 60) {
@@ -682,6 +703,15 @@ pub(super) fn published(seen: &Seen, kind: Option<ReportKind>) -> Option<Fact<St
         {
             return Some(fact(date.iso(), 0.85, on(line)));
         }
+    }
+    // `华夏研究院 2024年10月`, `Acme Research, October 2024`: the publisher and the date on one line.
+    let signed = seen.front.page(seen.front.cover).filter(|l| l.names() && l.key.chars().count() <= 40).find_map(|l| {
+        let (range, date) = dates(&l.key).into_iter().next()?;
+        let span = ["截至", "ended", "as of", "since", "until", "年期"].iter().any(|w| l.key.contains(w));
+        (range.end == l.key.len() && date.month.is_some() && !span).then_some((l, date))
+    });
+    if let Some((line, date)) = signed.filter(|_| kind.is_some()) {
+        return Some(fact(date.iso(), 0.7, on(line)));
     }
     by_file(seen)
 }
