@@ -104,10 +104,24 @@ pub fn document(d: &Document) {
     if !d.metadata.is_empty() {
         println!("  metadata   {}", Value::Object(d.metadata.clone()));
     }
+    for (name, fact) in &d.facts {
+        if let Some(value) = fact.get("value") {
+            println!("  {name:<10} {} ({})", plain(value), fact.get("from").map(plain).unwrap_or_default());
+        }
+    }
     if let Some(error) = &d.error {
         println!("  error      {}: {}", error.code, error.detail);
     }
     println!("  created    {}\n  updated    {}", d.created_at, d.updated_at);
+}
+
+/// A JSON value without quotes and braces, for a person.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(fields) => fields.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| format!("{k} {}", plain(v))).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
 }
 
 /// Passages of a document.

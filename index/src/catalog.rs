@@ -55,7 +55,8 @@ pub struct Census {
 }
 
 const DOCUMENT: &str = "id, scenario, external_id, name, title, media_type, language, metadata, status, stage, progress, version, bytes, pages, \
-                        passages, error_code, error_detail, created_at, updated_at";
+                        passages, error_code, error_detail, created_at, updated_at, \
+                        (SELECT facts FROM versions v WHERE v.document = documents.id AND v.version = documents.version) AS facts";
 
 impl Catalog {
     /// A catalog over an open database.
@@ -622,6 +623,7 @@ fn document(row: &AnyRow) -> Result<Document, IndexError> {
         media_type: row.get("media_type"),
         language: row.get("language"),
         metadata: from_json(&row.get::<String, _>("metadata"))?,
+        facts: row.get::<Option<String>, _>("facts").map_or(Ok(Map::new()), |facts| from_json(&facts))?,
         status: row.get::<String, _>("status").parse().map_err(|reason| IndexError::DataDamaged { reason })?,
         stage: row.get("stage"),
         progress: row.get::<f64, _>("progress") as f32,

@@ -158,6 +158,9 @@ pub struct Document {
     pub language: Option<String>,
     /// What the caller said about it.
     pub metadata: Map<String, Value>,
+    /// What was read about it in itself: company, kind of report, period, date, currency, each with the place.
+    #[serde(default)]
+    pub facts: Map<String, Value>,
     /// Where it stands.
     pub status: Status,
     /// What a worker is doing: `parse`, `index`, `embed`.

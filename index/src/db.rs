@@ -29,7 +29,7 @@ CREATE INDEX IF NOT EXISTS documents_by_time ON documents (tenant, scenario, cre
 CREATE TABLE IF NOT EXISTS versions (
     document TEXT NOT NULL, version INTEGER NOT NULL, tenant TEXT NOT NULL, scenario TEXT NOT NULL, state TEXT NOT NULL,
     hash TEXT NOT NULL, name TEXT NOT NULL, title TEXT, paged INTEGER NOT NULL DEFAULT 0, passages INTEGER NOT NULL DEFAULT 0,
-    terms BLOB, warnings TEXT NOT NULL DEFAULT '[]', PRIMARY KEY (document, version));
+    terms BLOB, warnings TEXT NOT NULL DEFAULT '[]', facts TEXT NOT NULL DEFAULT '{}', PRIMARY KEY (document, version));
 CREATE INDEX IF NOT EXISTS versions_hidden ON versions (tenant, scenario) WHERE state <> 'live';
 CREATE TABLE IF NOT EXISTS pages (
     document TEXT NOT NULL, version INTEGER NOT NULL, number INTEGER NOT NULL, label TEXT, width REAL NOT NULL, height REAL NOT NULL,

@@ -26,6 +26,7 @@ use index::{
     scope::{Call, Scope},
     store::{Point, VectorStore},
 };
+use serde_json::{Map, Value};
 use sqlx::{Any, Row, Transaction};
 use tokio::sync::{Notify, watch};
 
@@ -33,6 +34,7 @@ use crate::{
     IngestError,
     chunk::Chunker,
     crash,
+    enrich::{self, Facts},
     parse::{About, Format},
     queue::{self, Accepted, Item, Job, Queue, Stage},
     sandbox::Sandbox,
@@ -66,6 +68,7 @@ struct Read {
     about: About,
     pages: Vec<index::page::Page>,
     passages: Vec<Passage>,
+    facts: Facts,
 }
 
 impl Pipeline {
@@ -213,7 +216,8 @@ impl Pipeline {
                 regions: draft.regions,
             })
             .collect();
-        Ok(Read { format, about, pages, passages })
+        let facts = enrich::facts(&job.name, &self.given(job).await?, &about, &pages);
+        Ok(Read { format, about, pages, passages, facts })
     }
 
     /// Stores pages and passages; returns the jobs, now at `index`, that are still this worker's.
@@ -475,6 +479,12 @@ impl Pipeline {
         }
     }
 
+    /// What the caller said about the document.
+    async fn given(&self, job: &Job) -> Result<Map<String, Value>, IndexError> {
+        let row = sqlx::query("SELECT metadata FROM documents WHERE id = $1").bind(key(job.document.0)).fetch_optional(self.catalog.db().read()).await?;
+        Ok(row.and_then(|row| serde_json::from_str(&row.get::<String, _>(0)).ok()).unwrap_or_default())
+    }
+
     async fn title(&self, job: &Job) -> Result<String, IndexError> {
         let row = sqlx::query("SELECT COALESCE(title, '') FROM versions WHERE document = $1 AND version = $2")
             .bind(key(job.document.0))
@@ -532,7 +542,10 @@ async fn write_document(tx: &mut Transaction<'static, Any>, job: &Job, document:
         .fetch_one(&mut **tx)
         .await?
         .get(0);
-    let title = given.or_else(|| document.about.title.clone()).unwrap_or_else(|| queue::stem(&job.name));
+    let facts = &document.facts;
+    // What the document is, completed with company and period, tells look-alike reports apart; a bare cover title does not.
+    let read = facts.title.as_ref().map(|title| title.value.clone()).or_else(|| document.about.title.clone());
+    let title = given.or(read).unwrap_or_else(|| queue::stem(&job.name));
     for page in &document.pages {
         sqlx::query("INSERT INTO pages (document, version, number, label, width, height, text, words, blocks) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
             .bind(key(job.document.0))
@@ -566,13 +579,14 @@ async fn write_document(tx: &mut Transaction<'static, Any>, job: &Job, document:
         .execute(&mut **tx)
         .await?;
     }
-    sqlx::query("UPDATE versions SET title = $3, paged = $4, passages = $5, warnings = $6 WHERE document = $1 AND version = $2")
+    sqlx::query("UPDATE versions SET title = $3, paged = $4, passages = $5, warnings = $6, facts = $7 WHERE document = $1 AND version = $2")
         .bind(key(job.document.0))
         .bind(i64::from(job.version))
         .bind(&title)
         .bind(i64::from(document.about.paged))
         .bind(document.passages.len() as i64)
         .bind(to_json(&document.about.warnings))
+        .bind(to_json(facts))
         .execute(&mut **tx)
         .await?;
     sqlx::query("UPDATE documents SET media_type = $2, language = COALESCE(language, $3), pages = $4, passages = $5, updated_at = $6 WHERE id = $1")
