@@ -17,6 +17,7 @@ pub(crate) struct Corpus {
     pub(crate) hash: String,
     /// Every name a document can be called by: its id or relative path, and the last part of its path.
     names: Vec<String>,
+    pub(crate) documents: usize,
 }
 
 #[derive(Deserialize)]
@@ -31,6 +32,7 @@ impl Corpus {
         let is_rows = path.extension().is_some_and(|e| e == "jsonl");
         let mut hash = blake3::Hasher::new();
         let mut names = Vec::new();
+        let mut documents = 0;
         if !path.exists() {
             return Err(EvalError::CorpusMissing { path: path.display().to_string() });
         }
@@ -47,6 +49,7 @@ impl Corpus {
                     names.extend(called(file));
                 }
                 names.extend(row.id);
+                documents += 1;
             }
         } else {
             let mut files = Vec::new();
@@ -56,9 +59,10 @@ impl Corpus {
                 let relative = file.strip_prefix(&path).ok().filter(|r| !r.as_os_str().is_empty()).unwrap_or(&file);
                 add(&mut hash, &relative.to_string_lossy(), &file)?;
                 names.extend(called(relative));
+                documents += 1;
             }
         }
-        Ok(Self { path, hash: hash.finalize().to_hex()[..16].to_owned(), names })
+        Ok(Self { path, hash: hash.finalize().to_hex()[..16].to_owned(), names, documents })
     }
 
     /// Checks that a document of that name is there.

@@ -15,6 +15,8 @@ use index::{
 use rag::ask::{Answer, AnswerMode, Ask};
 use serde::{Deserialize, Serialize};
 
+pub mod baseline;
+mod ci;
 mod corpus;
 mod interval;
 mod invalid;
@@ -22,6 +24,9 @@ pub mod matching;
 pub mod metric;
 pub mod mutant;
 pub mod outcome;
+mod paired;
+pub mod plan;
+pub mod power;
 mod probe;
 pub mod report;
 pub mod set;
@@ -29,6 +34,7 @@ pub mod set;
 mod shelf;
 pub mod suite;
 
+pub use baseline::{Comparison, Guard, Record};
 pub use mutant::Mutant;
 pub use report::{Report, Verdict};
 
@@ -82,6 +88,12 @@ pub struct Options {
     pub limit: Option<usize>,
     /// Break the target on purpose.
     pub mutant: Option<Mutant>,
+    /// Hash over the settings of the target: runs with the same one differ by chance or by the program.
+    pub config_hash: String,
+    /// Compare with this run; a drop fails.
+    pub baseline: Option<Record>,
+    /// When a drop counts.
+    pub guard: Guard,
 }
 
 /// Where a run stands.
@@ -133,6 +145,12 @@ pub enum EvalError {
         /// Why.
         source: std::io::Error,
     },
+    /// Two runs have nothing to be compared by.
+    #[error("{problem}")]
+    Incomparable {
+        /// Why not.
+        problem: String,
+    },
     /// The target failed, in its own words and with its own code.
     #[error("{detail}")]
     Target {
@@ -159,6 +177,7 @@ impl Coded for EvalError {
             Self::Invalid { .. } => "suite_invalid",
             Self::CorpusMissing { .. } => "corpus_missing",
             Self::Unreadable { .. } => "suite_unreadable",
+            Self::Incomparable { .. } => "runs_incomparable",
             Self::Target { code, .. } => code,
         }
     }
@@ -189,11 +208,21 @@ pub async fn run(
             &mutated
         }
     };
-    if dir.join("suite.toml").is_file() {
-        suite::Suite::read(dir)?.run(target, options, progress).await
-    } else if dir.join("set.json").is_file() {
-        set::Set::read(dir)?.run(target, options, progress).await
-    } else {
-        Err(EvalError::NotAnEvaluation { dir: dir.display().to_string() })
+    match kind(dir)? {
+        Kind::Suite => suite::Suite::read(dir)?.run(target, options, progress).await,
+        Kind::Set => set::Set::read(dir)?.run(target, options, progress).await,
+    }
+}
+
+pub(crate) enum Kind {
+    Suite,
+    Set,
+}
+
+pub(crate) fn kind(dir: &Path) -> Result<Kind, EvalError> {
+    match (dir.join("suite.toml").is_file(), dir.join("set.json").is_file()) {
+        (true, _) => Ok(Kind::Suite),
+        (false, true) => Ok(Kind::Set),
+        (false, false) => Err(EvalError::NotAnEvaluation { dir: dir.display().to_string() }),
     }
 }

@@ -1,6 +1,8 @@
 //! What came of one question, and what it counts for.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     metric::{Judged, Metric, Unit},
@@ -36,6 +38,8 @@ pub struct Outcome {
     pub citations: Option<Citations>,
     /// What was answered.
     pub answer: Option<String>,
+    /// What it counts for each metric of the report that applies to it.
+    pub scores: BTreeMap<String, f64>,
     /// Where it went wrong, in a few words; empty if it did not.
     pub note: String,
     /// Why it could not be measured.
@@ -53,7 +57,7 @@ pub struct Outcome {
 }
 
 /// How an answer compares with what was expected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Judgement {
     /// Right; for an unanswerable question: refused.
@@ -79,6 +83,19 @@ pub struct Citations {
     pub problems: Vec<String>,
 }
 
+impl Judgement {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Correct => "correct",
+            Self::Partial => "partial",
+            Self::Wrong => "wrong",
+            Self::Refused => "refused",
+            Self::Unjudged => "unjudged",
+        }
+    }
+}
+
 impl Outcome {
     pub(crate) fn new(setting: &str, probe: &Probe) -> Self {
         Self {
@@ -95,6 +112,7 @@ impl Outcome {
             facts: None,
             citations: None,
             answer: None,
+            scores: BTreeMap::new(),
             note: String::new(),
             error: None,
             can_be_judged: probe.expected.can_be_judged(),
@@ -149,6 +167,10 @@ impl Outcome {
             }
             Metric::Ranking(..) => None,
         }
+    }
+
+    pub(crate) fn score(&mut self, metrics: &[Metric]) {
+        self.scores = metrics.iter().filter_map(|m| Some((m.to_string(), self.value(*m)?))).collect();
     }
 
     /// Says in a few words where it went wrong: at the document, at the search, at the answer, at the proof.

@@ -11,14 +11,14 @@ use rag::ask::{Answer, AnswerMode, Ask, Verdict};
 use crate::{
     EvalError, NotIngested, Target,
     matching::{quotes, states, states_outright, without_markers, yes_or_no},
-    metric::Judged,
+    metric::{Judged, Metric},
     outcome::{Citations, Judgement, Outcome},
 };
 
 /// Hits fetched to find enough distinct pages and documents; the most a search returns.
 pub(crate) const DEPTH: usize = 100;
 /// Questions per setting whose search is timed at the depth people use.
-const TIMED: usize = 200;
+pub(crate) const TIMED: usize = 200;
 
 /// A question and what is known about it.
 #[derive(Debug, Clone, Default)]
@@ -86,6 +86,13 @@ pub(crate) struct Measured {
     pub(crate) outcomes: Vec<Outcome>,
     pub(crate) search_ms: Vec<f64>,
     pub(crate) ask_ms: Vec<f64>,
+}
+
+impl Measured {
+    /// Notes on each outcome what it counts for.
+    pub(crate) fn score(&mut self, metrics: &[Metric]) {
+        self.outcomes.iter_mut().for_each(|outcome| outcome.score(metrics));
+    }
 }
 
 impl Plan<'_> {

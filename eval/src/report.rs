@@ -7,7 +7,8 @@ use index::hit::Mode;
 use serde::Serialize;
 
 use crate::{
-    Ingested, Options,
+    EvalError, Ingested, Options,
+    baseline::{Comparison, Record, watched},
     interval::{Estimate, estimate},
     metric::Metric,
     outcome::{Judgement, Outcome},
@@ -36,12 +37,19 @@ pub struct Report {
     pub mutant: Option<&'static str>,
     /// Hash over every document; only reports with the same hash can be compared.
     pub corpus_hash: String,
+    /// Hash over the settings of the target.
+    pub config_hash: String,
     /// What became of the corpus.
     pub ingested: Ingested,
     /// The numbers, per setting; most runs have one, `all`, and its languages.
     pub settings: Vec<Setting>,
     /// The gates of a suite.
     pub gates: Vec<Gated>,
+    /// The metrics that must not drop against a baseline.
+    pub watched: Vec<String>,
+    /// How it compares with the baseline, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Comparison>,
     /// One line per question and setting.
     pub outcomes: Vec<Outcome>,
     /// When it started, RFC 3339.
@@ -137,32 +145,49 @@ pub struct Failing {
 }
 
 impl Report {
-    pub(crate) fn begin(kind: &'static str, name: &str, corpus_hash: String, options: &Options) -> Self {
-        Self {
+    /// An empty report; refuses a baseline over other documents before anything is ingested.
+    pub(crate) fn begin(kind: &'static str, name: &str, corpus_hash: String, options: &Options) -> Result<Self, EvalError> {
+        if let Some(baseline) = &options.baseline {
+            baseline.same_corpus(&corpus_hash, &options.guard)?;
+        }
+        Ok(Self {
             kind,
             name: name.to_owned(),
             verdict: Verdict::Inconclusive,
             mode: options.mode,
             mutant: options.mutant.map(crate::Mutant::as_str),
             corpus_hash,
+            config_hash: options.config_hash.clone(),
             ingested: Ingested::default(),
             settings: Vec::new(),
             gates: Vec::new(),
+            watched: Vec::new(),
+            baseline: None,
             outcomes: Vec::new(),
             started_at: jiff::Timestamp::now().to_string(),
             seconds: 0.0,
             clock: Instant::now(),
-        }
+        })
     }
 
-    pub(crate) fn end(&mut self) {
+    pub(crate) fn end(mut self, options: &Options) -> Result<Self, EvalError> {
         self.seconds = self.clock.elapsed().as_secs_f64();
+        self.watched = watched(&self.gates);
+        if let Some(baseline) = &options.baseline {
+            self.baseline = Some(Comparison::of(baseline, &Record::of(&self), &options.guard)?.with_detectable());
+        }
+        self.decide();
+        Ok(self)
+    }
+
+    fn decide(&mut self) {
         let unmeasured = self.outcomes.iter().filter(|o| o.error.is_some()).count();
         let too_many = unmeasured as f64 > UNMEASURED * self.outcomes.len() as f64;
         let any = |verdict| self.gates.iter().any(|g| g.verdict == verdict);
+        let dropped = self.baseline.as_ref().is_some_and(Comparison::dropped);
         // A question that could not be measured may hide a failure, but it does not excuse one that was seen.
         self.verdict = match () {
-            () if any(Verdict::Failed) && !too_many => Verdict::Failed,
+            () if (any(Verdict::Failed) || dropped) && !too_many => Verdict::Failed,
             () if too_many || any(Verdict::Inconclusive) => Verdict::Inconclusive,
             () => Verdict::Passed,
         };
@@ -214,6 +239,9 @@ impl Report {
         if !self.gates.is_empty() {
             self.write_gates(out)?;
         }
+        if let Some(baseline) = &self.baseline {
+            write!(out, "\n{}", baseline.table(false))?;
+        }
         let errors: Vec<&Outcome> = self.outcomes.iter().filter(|o| o.error.is_some()).collect();
         if !errors.is_empty() {
             writeln!(out, "\nnot measured: {} of {}", errors.len(), self.outcomes.len())?;
@@ -221,7 +249,7 @@ impl Report {
                 writeln!(out, "  {}: {}", outcome.id, outcome.error.as_deref().unwrap_or_default())?;
             }
         }
-        let verdict = match (self.verdict, self.gates.is_empty()) {
+        let verdict = match (self.verdict, self.gates.is_empty() && self.baseline.is_none()) {
             (Verdict::Inconclusive, _) => "inconclusive: too much could not be measured",
             (_, true) => "measured",
             (Verdict::Passed, _) => "passed",
@@ -344,12 +372,12 @@ impl Gated {
     }
 }
 
-fn percent(value: Option<f64>) -> String {
+pub(crate) fn percent(value: Option<f64>) -> String {
     value.map_or_else(|| "–".to_owned(), |v| format!("{:.1}", 100.0 * v))
 }
 
 /// Columns by their widest cell; a Han character takes two.
-fn aligned(out: &mut String, head: &[&str], rows: Vec<Vec<String>>) -> std::fmt::Result {
+pub(crate) fn aligned(out: &mut String, head: &[&str], rows: Vec<Vec<String>>) -> std::fmt::Result {
     let head = (!head.is_empty()).then(|| head.iter().map(|h| (*h).to_owned()).collect());
     let rows: Vec<Vec<String>> = head.into_iter().chain(rows).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

@@ -19,7 +19,7 @@ use crate::{
     invalid,
     matching::fold,
     metric::{Measure, Metric, Unit},
-    probe::{Expected, Place, Plan, Probe},
+    probe::{Expected, Place, Plan, Probe, TIMED},
     report::Setting,
 };
 
@@ -114,7 +114,7 @@ impl Set {
         options: &Options,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Report, EvalError> {
-        let mut report = Report::begin("set", &self.name, self.corpus.hash.clone(), options);
+        let mut report = Report::begin("set", &self.name, self.corpus.hash.clone(), options)?;
         progress(Progress::Ingesting);
         report.ingested = target.ingest(&self.corpus.path).await?;
         let failed = report.ingested.failed.clone();
@@ -122,12 +122,33 @@ impl Set {
         for (setting, probes) in self.settings(options.limit) {
             let total = probes.len();
             let on = |done| progress(Progress::Questions { setting: setting.clone(), done, total });
-            let measured = plan.run(&setting, &probes, on).await;
+            let mut measured = plan.run(&setting, &probes, on).await;
+            measured.score(&metrics(options.ask));
             report.settings.extend(Setting::with_languages(&setting, &measured, &metrics(options.ask)));
             report.outcomes.extend(measured.outcomes);
         }
-        report.end();
-        Ok(report)
+        report.end(options)
+    }
+
+    pub(crate) fn plan(&self, ask: bool, limit: Option<usize>) -> crate::plan::Plan {
+        let settings = self.settings(limit);
+        let probes = || settings.iter().flat_map(|(_, probes)| probes);
+        let questions = probes().count();
+        let timed: usize = settings.iter().map(|(_, probes)| probes.len().min(TIMED)).sum();
+        crate::plan::Plan {
+            kind: "set",
+            name: self.name.clone(),
+            corpus_hash: self.corpus.hash.clone(),
+            documents: self.corpus.documents,
+            questions,
+            unanswerable: probes().filter(|p| !p.expected.answerable).count(),
+            searches: timed + probes().filter(|p| !p.documents.is_empty()).count(),
+            asks: if ask { questions } else { 0 },
+            settings: settings.into_iter().map(|(name, _)| name).collect(),
+            gates: Vec::new(),
+            detectable: None,
+            detectable_in_noise: None,
+        }
     }
 
     fn settings(&self, limit: Option<usize>) -> Vec<(String, Vec<Probe>)> {

@@ -27,7 +27,7 @@ use crate::{
     corpus::Corpus,
     invalid,
     metric::{Measure, Metric, Unit},
-    probe::{Expected, Place, Plan, Probe, Quote},
+    probe::{Expected, Place, Plan, Probe, Quote, TIMED},
     report::{Gated, Setting},
 };
 
@@ -161,20 +161,40 @@ impl Suite {
         options: &Options,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Report, EvalError> {
-        let mut report = Report::begin("suite", &self.name, self.corpus.hash.clone(), options);
+        let mut report = Report::begin("suite", &self.name, self.corpus.hash.clone(), options)?;
         progress(Progress::Ingesting);
         report.ingested = target.ingest(&self.corpus.path).await?;
         let failed = report.ingested.failed.clone();
         let plan = Plan { target, mode: options.mode, top_k: self.top_k, ask: true, answer_mode: options.answer_mode, failed };
         let probes: Vec<Probe> = self.cases.iter().map(Case::probe).collect();
         let total = probes.len();
-        let measured =
+        let mut measured =
             plan.run("all", &probes, |done| progress(Progress::Questions { setting: "all".into(), done, total })).await;
+        measured.score(&self.metrics());
         report.settings = Setting::with_languages("all", &measured, &self.metrics());
         report.gates = self.gates.iter().map(|gate| Gated::of(*gate, &measured.outcomes)).collect();
         report.outcomes = measured.outcomes;
-        report.end();
-        Ok(report)
+        report.end(options)
+    }
+
+    pub(crate) fn plan(&self) -> crate::plan::Plan {
+        let questions = self.cases.len();
+        // Once timed at the usual depth, and once deep for those with gold documents.
+        let deep = self.cases.iter().filter(|c| !c.evidence.is_empty()).count();
+        crate::plan::Plan {
+            kind: "suite",
+            name: self.name.clone(),
+            corpus_hash: self.corpus.hash.clone(),
+            documents: self.corpus.documents,
+            questions,
+            unanswerable: self.cases.iter().filter(|c| !c.answerable).count(),
+            settings: vec!["all".into()],
+            searches: questions.min(TIMED) + deep,
+            asks: questions,
+            gates: self.gates.iter().map(|g| g.metric.to_string()).collect(),
+            detectable: None,
+            detectable_in_noise: None,
+        }
     }
 
     /// The usual numbers, and those the gates ask for.
