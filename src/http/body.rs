@@ -76,11 +76,11 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         return Err(Problem::new("invalid_request", "the body must be a JSON object"));
     }
     serde_json::from_str(text).map_err(|error| {
-        let code = match error.classify() {
-            serde_json::error::Category::Data => field_code(&error.to_string()),
-            _ => "invalid_json",
-        };
-        Problem::new(code, error.to_string())
+        // A wrong field may come before a broken end: that it is no JSON at all is told first.
+        match serde_json::from_str::<serde::de::IgnoredAny>(text) {
+            Err(error) => Problem::new("invalid_json", error.to_string()),
+            Ok(_) => Problem::new(field_code(&error.to_string()), error.to_string()),
+        }
     })
 }
 
@@ -246,6 +246,7 @@ mod tests {
         check(b"", "invalid_json");
         check(b"{\"a\":1", "invalid_json");
         check(b"{\"a\":1,\"b\":\"\xff\"}", "invalid_json");
+        check(b"{\"b\":1,", "invalid_json");
         check(b"{\"a\":1,\"b\":2}", "unknown_field");
         check(b"{\"a\":\"x\"}", "invalid_request");
         check(b"{}", "invalid_request");
