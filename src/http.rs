@@ -14,7 +14,7 @@ use actix_web::{
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        ConnectionType,
+        ConnectionType, Method,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::{Compress, Next, from_fn},
@@ -240,12 +240,16 @@ fn recorder() -> PrometheusHandle {
 
 /// What every request passes: an id, a place, a key; and on the way back, problems in one form, headers, the log.
 async fn guard(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let began = Instant::now();
     let id = request_id(request.headers());
     let method = request.method().clone();
+    if method == Method::HEAD {
+        // Handled like a GET; the connection knows that no body is sent.
+        request.head_mut().method = Method::GET;
+    }
     request.extensions_mut().insert(RequestId(id.clone()));
     let admitted = request
         .app_data::<web::Data<State>>()

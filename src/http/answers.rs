@@ -186,7 +186,7 @@ impl State {
 
 /// A stored answer
 #[utoipa::path(tag = "answers", params(("id" = String, Path, description = "Its id, `ans_…`")),
-    responses((status = 200, description = "The answer", body = Answer), (status = 404, body = ProblemDocument, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The answer", body = Answer), (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json")))]
 #[get("/v1/answers/{id}")]
 pub async fn get_answer(state: web::Data<State>, id: web::Path<String>) -> Result<HttpResponse, Problem> {
     let id: AnswerId = id.parse().map_err(|_| Problem::not_found())?;

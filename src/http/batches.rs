@@ -79,7 +79,7 @@ pub async fn create_batch(state: web::Data<State>, request: HttpRequest, payload
 
 /// Add files to a batch
 #[utoipa::path(tag = "batches", params(("id" = String, Path)), request_body(content((Files = "multipart/form-data"))), responses(
-    (status = 202, description = "They are in the queue", body = Batch), (status = 404, body = ProblemDocument, content_type = "application/problem+json")))]
+    (status = 202, description = "They are in the queue", body = Batch), (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json")))]
 #[post("/v1/batches/{id}/items")]
 pub async fn add_items(
     state: web::Data<State>,
@@ -176,7 +176,7 @@ async fn find(state: &State, id: &str) -> Result<(Call, Batch), Problem> {
 
 /// How far a batch is
 #[utoipa::path(tag = "batches", params(("id" = String, Path)), responses(
-    (status = 200, description = "The batch", body = Batch), (status = 404, body = ProblemDocument, content_type = "application/problem+json")))]
+    (status = 200, description = "The batch", body = Batch), (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json")))]
 #[get("/v1/batches/{id}")]
 pub async fn show_batch(state: web::Data<State>, id: web::Path<String>) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().json(find(&state, &id).await?.1))
@@ -192,7 +192,7 @@ pub struct Items {
 
 /// The items of a batch
 #[utoipa::path(tag = "batches", params(("id" = String, Path), Paging), responses(
-    (status = 200, description = "Items in order", body = Items), (status = 404, body = ProblemDocument, content_type = "application/problem+json")))]
+    (status = 200, description = "Items in order", body = Items), (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json")))]
 #[get("/v1/batches/{id}/items")]
 pub async fn list_items(state: web::Data<State>, id: web::Path<String>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let (_, batch) = find(&state, &id).await?;
@@ -209,7 +209,7 @@ pub async fn list_items(state: web::Data<State>, id: web::Path<String>, request:
 /// Server-sent events: `batch.progress` whenever something changed, then `batch.completed`, both with the batch as data.
 #[utoipa::path(tag = "batches", params(("id" = String, Path)), responses(
     (status = 200, description = "The events", body = String, content_type = "text/event-stream"),
-    (status = 404, body = ProblemDocument, content_type = "application/problem+json")))]
+    (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json")))]
 #[get("/v1/batches/{id}/events")]
 pub async fn follow_batch(state: web::Data<State>, id: web::Path<String>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let (call, batch) = find(&state, &id).await?;

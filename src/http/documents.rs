@@ -266,7 +266,7 @@ async fn find(state: &State, scenario: &str, id: &str) -> Result<(Call, Document
 /// Look at a document
 #[utoipa::path(tag = "documents", params(("scenario" = String, Path), ("id" = String, Path)), responses(
     (status = 200, description = "The document, with status, stage and progress", body = Document),
-    (status = 404, body = ProblemDocument, content_type = "application/problem+json")))]
+    (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json")))]
 #[get("/v1/scenarios/{scenario}/documents/{id}")]
 pub async fn show_document(state: web::Data<State>, path: web::Path<(String, String)>) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().json(find(&state, &path.0, &path.1).await?.1))
@@ -290,7 +290,7 @@ pub struct Description {
 /// It takes effect at once and nothing is read again.
 #[utoipa::path(tag = "documents", params(("scenario" = String, Path), ("id" = String, Path)), request_body = Description, responses(
     (status = 200, description = "The document as it is now", body = Document),
-    (status = 404, body = ProblemDocument, content_type = "application/problem+json")))]
+    (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json")))]
 #[patch("/v1/scenarios/{scenario}/documents/{id}")]
 pub async fn change_document(
     state: web::Data<State>,
@@ -312,7 +312,7 @@ pub async fn change_document(
 ///
 /// It is out of every answer when the response comes.
 #[utoipa::path(tag = "documents", params(("scenario" = String, Path), ("id" = String, Path)), responses(
-    (status = 204, description = "It is gone"), (status = 404, body = ProblemDocument, content_type = "application/problem+json")))]
+    (status = 204, description = "It is gone"), (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json")))]
 #[delete("/v1/scenarios/{scenario}/documents/{id}")]
 pub async fn delete_document(state: web::Data<State>, path: web::Path<(String, String)>) -> Result<HttpResponse, Problem> {
     let (call, document) = find(&state, &path.0, &path.1).await?;
@@ -325,7 +325,7 @@ pub async fn delete_document(state: web::Data<State>, path: web::Path<(String, S
 /// The original file
 #[utoipa::path(tag = "documents", params(("scenario" = String, Path), ("id" = String, Path)), responses(
     (status = 200, description = "The bytes as they came, as an attachment", content_type = "application/octet-stream"),
-    (status = 404, body = ProblemDocument, content_type = "application/problem+json")))]
+    (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json")))]
 #[get("/v1/scenarios/{scenario}/documents/{id}/content")]
 pub async fn get_content(state: web::Data<State>, path: web::Path<(String, String)>) -> Result<HttpResponse, Problem> {
     let (call, document) = find(&state, &path.0, &path.1).await?;
@@ -411,7 +411,7 @@ pub struct BlockView {
 
 /// A page's text with its word boxes
 #[utoipa::path(tag = "documents", params(("scenario" = String, Path), ("id" = String, Path), ("n" = String, Path, description = "The stored part, from 1")), responses(
-    (status = 200, description = "The page", body = PageView), (status = 404, body = ProblemDocument, content_type = "application/problem+json")))]
+    (status = 200, description = "The page", body = PageView), (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json")))]
 #[get("/v1/scenarios/{scenario}/documents/{id}/pages/{n}")]
 pub async fn get_page(state: web::Data<State>, path: web::Path<(String, String, String)>) -> Result<HttpResponse, Problem> {
     let (call, document) = find(&state, &path.0, &path.1).await?;
@@ -517,7 +517,7 @@ pub struct Passages {
 
 /// The passages of a document
 #[utoipa::path(tag = "documents", params(("scenario" = String, Path), ("id" = String, Path), Paging), responses(
-    (status = 200, description = "Passages in order", body = Passages), (status = 404, body = ProblemDocument, content_type = "application/problem+json")))]
+    (status = 200, description = "Passages in order", body = Passages), (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json")))]
 #[get("/v1/scenarios/{scenario}/documents/{id}/passages")]
 pub async fn list_passages(
     state: web::Data<State>,

@@ -11,7 +11,7 @@ async fn bodies_that_are_no_request_are_told_apart() {
     let service = Service::start().await;
     let check = async |path: &str, body: &[u8], problem: (u16, &str)| {
         let reply = service.send(path, "application/json", body).await;
-        assert_eq!(reply.problem(), problem, "{path} {}: {}", String::from_utf8_lossy(body), reply.body);
+        assert_eq!(reply.problem(), problem, "{path} {}: {}", String::from_utf8_lossy(&body[..body.len().min(80)]), reply.body);
         reply
     };
     for path in ["/v1/ask", "/v1/search", DOCUMENTS, "/v1/batches"] {
@@ -27,7 +27,7 @@ async fn bodies_that_are_no_request_are_told_apart() {
     check("/v1/search", br#"{"query":"x","mode":"magic"}"#, (422, "invalid_request")).await;
     check("/v1/search", br#"{}"#, (422, "invalid_request")).await;
     check(DOCUMENTS, br#"{"text":"x","titel":"y"}"#, (422, "unknown_field")).await;
-    check("/v1/ask", format!("{{\"question\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000)).as_bytes(), (400, "invalid_json")).await;
+    check("/v1/ask", format!("{{\"question\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000)).as_bytes(), (422, "invalid_request")).await;
 }
 
 #[tokio::test]

@@ -101,6 +101,8 @@ async fn a_wrong_address_or_method_is_told() {
     let service = Service::start().await;
     assert_eq!(service.get("/v1/nothing").await.problem(), (404, "not_found"));
     assert_eq!(service.get("/favicon.ico").await.problem(), (404, "not_found"));
+    let head = service.request(Method::HEAD, "/healthz").send().await.unwrap();
+    assert_eq!((head.status().as_u16(), head.text().await.unwrap().as_str()), (200, ""));
     let reply = service.get("/v1/ask").await;
     assert_eq!((reply.problem(), reply.headers["allow"].to_str().unwrap()), ((405, "method_not_allowed"), "POST"));
     let reply = Reply::of(service.request(Method::PUT, "/v1/scenarios/default/documents/doc_1").send().await.unwrap()).await;
