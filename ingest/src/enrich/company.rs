@@ -1009,14 +1009,14 @@ fn ticker(seen: &Seen, kind: Option<ReportKind>, company: Option<&str>) -> Optio
     };
     const LABELS: [&str; 9] =
         ["证券代码:", "股票代码:", "公司代码:", "股份代号:", "a股代码:", "股票代号:", "stock code:", "asx code:", "ticker:"];
-    for line in early().filter(|l| own(l)) {
-        if let Some(code) = LABELS.iter().find_map(|label| code(line, label)) {
+    for line in early() {
+        if let Some(code) = LABELS.iter().find_map(|label| code(line, label)).filter(|_| own(line)) {
             return Some(fact(code, 0.93, on(line)));
         }
         if let Some(code) = traded(&line.shown) {
             return Some(fact(code.to_owned(), 0.9, on(line)));
         }
-        if let Some(code) = code(line, "code:").filter(|_| line.key.contains("exchange")) {
+        if let Some(code) = code(line, "code:").filter(|_| own(line) && line.key.contains("exchange")) {
             return Some(fact(code, 0.85, on(line)));
         }
     }

@@ -582,7 +582,9 @@ fn by_name(seen: &Seen, kind: Option<ReportKind>) -> Told {
     }
     let mut all = dates(&key).into_iter().filter(|(_, d)| d.month.is_none()).map(|(_, d)| d.year);
     let year = all.next()?;
-    if all.any(|y| y != year) || kind.is_none() && from == Where::FileName && most_named(seen) != Some(year) {
+    // Of what is no report, a year in the name means the year of its contents only if the contents name it.
+    let told = || seen.front.lines.iter().flat_map(|l| years(&l.key)).filter(|(_, y)| *y == year).count() >= 2;
+    if all.any(|y| y != year) || kind.is_none() && from == Where::FileName && !told() {
         return None;
     }
     let part = match file_quarter(&key) {
@@ -594,18 +596,6 @@ fn by_name(seen: &Seen, kind: Option<ReportKind>) -> Told {
         },
     };
     Some(fact(FiscalPeriod { year, part, end: None }, sure, from))
-}
-
-/// The year the text names most.
-fn most_named(seen: &Seen) -> Option<i32> {
-    let mut counts: Vec<(i32, usize)> = Vec::new();
-    for (_, year) in seen.front.lines.iter().flat_map(|l| years(&l.key)) {
-        match counts.iter_mut().find(|(y, _)| *y == year) {
-            Some(entry) => entry.1 += 1,
-            None => counts.push((year, 1)),
-        }
-    }
-    counts.into_iter().max_by_key(|(_, n)| *n).filter(|(_, n)| *n >= 3).map(|c| c.0)
 }
 
 fn file_quarter(key: &str) -> Option<u32> {
