@@ -68,7 +68,7 @@ impl Period {
 
 /// The periods of a text in order, with where each is named.
 pub fn periods(text: &str) -> Vec<(Range<usize>, Period)> {
-    let folded = narrow(text);
+    let (folded, places) = narrow(text);
     let marks = marks(&folded);
     let mut found: Vec<(Range<usize>, Period)> = Vec::new();
     let mut used = vec![false; marks.len()];
@@ -79,7 +79,10 @@ pub fn periods(text: &str) -> Vec<(Range<usize>, Period)> {
             let gap = if r.start >= range.end { r.start - range.end } else { range.start.saturating_sub(r.end) };
             (matches!(m, Mark::Part(_)) && !used[other] && gap <= 16).then_some(other)
         };
-        let part = near(at + 1).filter(|&n| marks[n].0.start <= range.end + 4).or_else(|| at.checked_sub(1).and_then(near)).or_else(|| near(at + 1));
+        let part = near(at + 1)
+            .filter(|&n| marks[n].0.start <= range.end + 4)
+            .or_else(|| at.checked_sub(1).and_then(near))
+            .or_else(|| near(at + 1));
         match part {
             Some(other) => {
                 used[other] = true;
@@ -100,7 +103,7 @@ pub fn periods(text: &str) -> Vec<(Range<usize>, Period)> {
         }
     }
     found.sort_by_key(|(range, _)| range.start);
-    found
+    found.into_iter().map(|(range, period)| (places[range.start]..places[range.end], period)).collect()
 }
 
 /// The periods that the words of an accounting table name by position, given the year of the report: `本期` is that year,
@@ -122,21 +125,17 @@ enum Mark {
     Part(Part),
 }
 
-/// Full-width ASCII narrowed; the bytes are those of the original, so that ranges hold: a wide character becomes its narrow
-/// twin followed by two fillers.
-fn narrow(text: &str) -> Vec<u8> {
+/// The text in lower case with full-width ASCII narrowed, and for each byte of it where its character stood in the text.
+fn narrow(text: &str) -> (Vec<u8>, Vec<usize>) {
     let mut bytes = Vec::with_capacity(text.len());
-    for c in text.chars() {
-        let wide = ('！'..='～').contains(&c);
-        if wide {
-            bytes.push((c as u32 - 0xFEE0) as u8);
-            bytes.extend([0, 0]);
-        } else {
-            let mut buffer = [0; 4];
-            bytes.extend(c.encode_utf8(&mut buffer).as_bytes().iter().map(u8::to_ascii_lowercase));
-        }
+    let mut places = Vec::with_capacity(text.len() + 1);
+    for (at, c) in text.char_indices() {
+        let c = if ('！'..='～').contains(&c) { char::from_u32(c as u32 - 0xFEE0).unwrap_or(c) } else { c };
+        bytes.extend(c.to_ascii_lowercase().encode_utf8(&mut [0; 4]).as_bytes());
+        places.resize(bytes.len(), at);
     }
-    bytes
+    places.push(text.len());
+    (bytes, places)
 }
 
 /// Words for a part of the year, longest first where one begins another.
@@ -259,7 +258,9 @@ fn fiscal(text: &[u8], at: usize) -> Option<(usize, Mark)> {
 
 /// `23年报`, `23年上半年`, `23年三季度`: two digits mean a year only in such company; alone they are a duration.
 fn followed_by_report(rest: &[u8]) -> bool {
-    ["上半年", "下半年", "一季", "二季", "三季", "四季", "第", "年报", "报", "度", "底", "末", "全年", "的"].iter().any(|w| rest.starts_with(w.as_bytes()))
+    ["上半年", "下半年", "一季", "二季", "三季", "四季", "第", "年报", "报", "度", "底", "末", "全年", "的"]
+        .iter()
+        .any(|w| rest.starts_with(w.as_bytes()))
 }
 
 /// `二〇二二年`.
@@ -269,7 +270,8 @@ fn han_year(text: &[u8], at: usize) -> Option<(usize, Mark)> {
         return None;
     }
     let word = std::str::from_utf8(&text[at..at + 12]).ok()?;
-    let digits: Option<Vec<i32>> = word.chars().map(|c| DIGITS.chars().position(|d| d == c || (d == '〇' && "零○".contains(c))).map(|n| n as i32)).collect();
+    let digits: Option<Vec<i32>> =
+        word.chars().map(|c| DIGITS.chars().position(|d| d == c || (d == '〇' && "零○".contains(c))).map(|n| n as i32)).collect();
     let value = digits?.iter().fold(0, |n, d| n * 10 + d);
     (1900..2100).contains(&value).then_some((at + 15, Mark::Year(value)))
 }
@@ -308,7 +310,18 @@ fn month(text: &[u8], at: usize) -> Option<(usize, Mark)> {
     let month = MONTHS.iter().position(|m| text[at..].starts_with(m.as_bytes()))?;
     let end = at + text[at..].iter().take_while(|b| b.is_ascii_alphabetic()).count();
     const FULL: &[&str] = &[
-        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
     ];
     let word = &text[at..end];
     let whole = word == FULL[month].as_bytes() || word.len() == 3 || word == b"sept";
@@ -317,4 +330,78 @@ fn month(text: &[u8], at: usize) -> Option<(usize, Mark)> {
     let after_number = text[..at].iter().rev().find(|b| **b != b' ').is_some_and(u8::is_ascii_digit);
     (whole && (by_number || after_number || (word.len() > 3 && month != 4 && month != 2)))
         .then_some((end, Mark::Part(Part::Month(month as u8 + 1))))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(text: &str, wanted: &[(Option<i32>, Part)]) {
+        let got: Vec<_> = periods(text).into_iter().map(|(_, p)| (p.year, p.part)).collect();
+        assert_eq!(got, wanted, "{text}");
+    }
+
+    #[test]
+    fn years_and_their_parts_are_read_in_both_languages() {
+        use Part::{Half, Month, NineMonths, Quarter};
+        check("2023年的营业收入", &[(Some(2023), Part::Year)]);
+        check("２０２３年度", &[(Some(2023), Part::Year)]);
+        check("二〇二二年", &[(Some(2022), Part::Year)]);
+        check("FY2022", &[(Some(2022), Part::Year)]);
+        check("FY23", &[(Some(2023), Part::Year)]);
+        check("fiscal 2023", &[(Some(2023), Part::Year)]);
+        check("FY2015 - FY2017", &[(Some(2015), Part::Year), (Some(2017), Part::Year)]);
+        check("2021-2023年", &[(Some(2021), Part::Year), (Some(2023), Part::Year)]);
+        check("Q3 2023", &[(Some(2023), Quarter(3))]);
+        check("Q2 of FY2024", &[(Some(2024), Quarter(2))]);
+        check("2023Q2", &[(Some(2023), Quarter(2))]);
+        check("AMCOR_2023Q2_10Q", &[(Some(2023), Quarter(2))]);
+        check("2023年第三季度", &[(Some(2023), Quarter(3))]);
+        check("2023年前三季度", &[(Some(2023), NineMonths)]);
+        check("2023年上半年", &[(Some(2023), Half(1))]);
+        check("上半年", &[(None, Half(1))]);
+        check("23年上半年", &[(Some(2023), Half(1))]);
+        check("截至2022年末", &[(Some(2022), Part::Year)]);
+        check("December 31, 2022", &[(Some(2022), Month(12))]);
+        check("2022年12月31日", &[(Some(2022), Month(12))]);
+        check("$2,023", &[]);
+        check("2023元", &[]);
+        check("2,000 employees", &[]);
+        check("it may rise", &[]);
+        check("20年", &[]);
+        check("ISO 9001", &[]);
+    }
+
+    #[test]
+    fn a_year_end_stands_for_its_year_and_a_quarter_does_not() {
+        let date = Period { year: Some(2022), part: Part::Month(12) };
+        let quarter = Period { year: Some(2022), part: Part::Quarter(3) };
+        assert!(date.answers(Period::year(2022)));
+        assert!(!date.answers(Period::year(2023)));
+        assert!(!quarter.answers(Period::year(2022)));
+        assert!(!Period::year(2022).answers(quarter));
+    }
+
+    #[test]
+    fn columns_named_by_position_follow_the_year_of_the_report() {
+        assert_eq!(relative("上年同期", Some(2023)), Some(Period::year(2022)));
+        assert_eq!(relative("本期发生额", Some(2023)), Some(Period::year(2023)));
+        assert_eq!(relative("期初余额", Some(2023)), Some(Period::year(2022)));
+        assert_eq!(relative("Prior year", Some(2023)), Some(Period::year(2022)));
+        assert_eq!(relative("本期", None), None);
+        assert_eq!(relative("占比", Some(2023)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_panic(text in "[0-9０-９年月季度第一二三四〇上下半QHFYqhfy'’ \\-_.,janmaydec]{0,40}|\\PC{0,60}") {
+            for (range, period) in periods(&text) {
+                prop_assert!(text.get(range).is_some());
+                period.name(true);
+                period.name(false);
+            }
+        }
+    }
 }

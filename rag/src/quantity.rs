@@ -305,8 +305,30 @@ const MEASURES: &[(&str, &str, f64)] = &[
 ];
 
 const MONTHS: &[&str] = &[
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
-    "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "sept",
+    "oct",
+    "nov",
+    "dec",
 ];
 
 impl Reader<'_> {
@@ -416,7 +438,12 @@ impl Reader<'_> {
     fn sign(&self, i: usize) -> bool {
         let minus = match self.at(i) {
             Some('负') => true,
-            Some('-' | '+') => !self.before(i).is_some_and(|c| c.is_alphanumeric() || c == ')' || c == '%'),
+            // Behind a number or its unit it is the dash of a range.
+            Some('-' | '+') => !self.before(i).is_some_and(|c| {
+                c.is_ascii_alphanumeric()
+                    || ")%年月日号元万亿千百吨人家个倍米股岁天名台项次点".contains(c)
+                    || HAN_DIGITS.contains(c)
+            }),
             _ => false,
         };
         minus && self.at(i + 1).is_some_and(|c| c.is_ascii_digit() || "$¥€£￥".contains(c) || HAN_DIGITS.contains(c))
@@ -469,7 +496,17 @@ impl Reader<'_> {
         let negative = negative && (!bracket || closed || self.at(start) != Some('('))
             || closed && self.at(start) == Some('(') && !small && unit != Unit::Year && unit != Unit::Label;
         let first = if closed || self.at(start) != Some('(') { start } else { at };
-        let end = if closed { self.blanks(end) + 1 } else { end };
+        let mut end = if closed { self.blanks(end) + 1 } else { end };
+        let (mut unit, mut scale) = (unit, scale);
+        if closed && scale == 1.0 {
+            // `(4.0)%`, `$(4.0) million`
+            if let Some((&factor, next)) = self.one_of(self.blanks(end), SCALES).filter(|&(_, next)| next > self.blanks(end) + 1)
+            {
+                (scale, end) = (factor, next);
+            } else if unit == Unit::Plain && self.at(self.blanks(end)) == Some('%') {
+                (unit, end) = (Unit::Percent, self.blanks(end) + 1);
+            }
+        }
         let value = number.value * scale * factor * if negative { -1.0 } else { 1.0 };
         let precision = 0.5 * 10f64.powi(-number.decimals) * scale * factor;
         Some((self.made(first, end, value, precision, scale, unit), end))
@@ -571,8 +608,9 @@ impl Reader<'_> {
 
     /// `1,234.5`, `1234`, `.5`; not part of a longer chain such as `1.2.3`.
     fn digits(&self, start: usize) -> Option<Number> {
-        let before = self.before(start);
-        if before.is_some_and(|c| c.is_ascii_digit()) {
+        let digit_at = |i: Option<usize>| i.and_then(|i| self.at(i)).is_some_and(|c| c.is_ascii_digit());
+        let chained = self.before(start) == Some('.') && digit_at(start.checked_sub(2));
+        if chained || digit_at(start.checked_sub(1)) {
             return None;
         }
         let mut digits = String::new();
@@ -709,8 +747,26 @@ enum Written {
 const HAN_DIGITS: &str = "零〇一二三四五六七八九两";
 const HAN_SCALES: &str = "十百千万亿";
 const ENGLISH: &[&str] = &[
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
-    "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
 ];
 const TENS: &[&str] = &["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
 
@@ -742,18 +798,268 @@ fn composed(run: &[char]) -> Option<f64> {
     for &c in run {
         match c {
             '十' | '百' | '千' => {
-                let weight = if c == '十' { 10.0 } else if c == '百' { 100.0 } else { 1000.0 };
+                let weight = if c == '十' {
+                    10.0
+                } else if c == '百' {
+                    100.0
+                } else {
+                    1000.0
+                };
                 section += digit.take().unwrap_or(1.0) * weight;
             }
             '万' | '亿' => {
                 let weight = if c == '万' { 1e4 } else { 1e8 };
                 let below: f64 = section + digit.take().unwrap_or(0.0);
                 // `三万亿`: the whole so far is multiplied.
-                total = if below == 0.0 { f64::max(total, 1.0) * weight } else if total < weight { (total + below) * weight } else { total + below * weight };
+                total = if below == 0.0 {
+                    f64::max(total, 1.0) * weight
+                } else if total < weight {
+                    (total + below) * weight
+                } else {
+                    total + below * weight
+                };
                 section = 0.0;
             }
             _ => digit = Some(han_digit(c)?),
         }
     }
     Some(total + section + digit.unwrap_or(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const YUAN: Unit = Unit::Money(Some("CNY"));
+    const DOLLARS: Unit = Unit::Money(Some("USD"));
+    const MONEY: Unit = Unit::Money(None);
+    use Unit::{Label, Percent, Plain, Point, Year};
+    fn measure(unit: &'static str) -> Unit {
+        Unit::Measure(unit)
+    }
+
+    #[test]
+    fn a_text_states_these_quantities() {
+        let cases: Vec<(&str, Vec<(f64, Unit)>)> = vec![
+            // plain numbers
+            ("0", vec![(0.0, Plain)]),
+            ("7", vec![(7.0, Plain)]),
+            ("14,694", vec![(14694.0, Plain)]),
+            ("1,234,567.89", vec![(1234567.89, Plain)]),
+            ("3.14", vec![(3.14, Plain)]),
+            (".5", vec![(0.5, Plain)]),
+            ("１２３．４", vec![(123.4, Plain)]),
+            ("１，２３４", vec![(1234.0, Plain)]),
+            ("-12.3", vec![(-12.3, Plain)]),
+            ("−12.3", vec![(-12.3, Plain)]),
+            ("(1,234)", vec![(-1234.0, Plain)]),
+            ("（1,234.5）", vec![(-1234.5, Plain)]),
+            ("(12)", vec![(-12.0, Plain)]),
+            ("(3)", vec![(3.0, Plain)]),
+            ("10-20", vec![(10.0, Plain), (20.0, Plain)]),
+            ("1,2,3", vec![(1.0, Plain), (2.0, Plain), (3.0, Plain)]),
+            ("Net sales | 14,694 | 14,544", vec![(14694.0, Plain), (14544.0, Plain)]),
+            ("营业收入 | 128,450.12 | -3,210.00", vec![(128450.12, Plain), (-3210.0, Plain)]),
+            ("- | —", vec![]),
+            ("no numbers here", vec![]),
+            ("没有数字", vec![]),
+            ("1.2.3", vec![]),
+            // words with digits are no numbers
+            ("FY2018", vec![]),
+            ("B-265", vec![(265.0, Plain)]),
+            ("Q3", vec![]),
+            ("3D", vec![]),
+            ("A4", vec![]),
+            ("covid19", vec![]),
+            // years
+            ("2023", vec![(2023.0, Year)]),
+            ("2023年", vec![(2023.0, Year)]),
+            ("2023 年", vec![(2023.0, Year)]),
+            ("2,023", vec![(2023.0, Plain)]),
+            ("in 1999", vec![(1999.0, Year)]),
+            ("1999元", vec![(1999.0, YUAN)]),
+            ("$2,023", vec![(2023.0, MONEY)]),
+            ("二〇二二年", vec![(2022.0, Year)]),
+            ("2023.5", vec![(2023.5, Plain)]),
+            ("2023家", vec![(2023.0, measure("item"))]),
+            // dates and ordinals
+            ("12月31日", vec![(12.0, Label), (31.0, Label)]),
+            ("2022年12月31日", vec![(2022.0, Year), (12.0, Label), (31.0, Label)]),
+            ("December 31, 2022", vec![(31.0, Label), (2022.0, Year)]),
+            ("31 December 2022", vec![(31.0, Label), (2022.0, Year)]),
+            ("Sept. 30", vec![(30.0, Label)]),
+            ("21st", vec![(21.0, Label)]),
+            ("第3名", vec![(3.0, Label)]),
+            // percent
+            ("12.5%", vec![(12.5, Percent)]),
+            ("12.5 %", vec![(12.5, Percent)]),
+            ("１２．５％", vec![(12.5, Percent)]),
+            ("(4.0%)", vec![(-4.0, Percent)]),
+            ("(4.0)%", vec![(-4.0, Percent)]),
+            ("-3.2%", vec![(-3.2, Percent)]),
+            ("5 percent", vec![(5.0, Percent)]),
+            ("5 per cent", vec![(5.0, Percent)]),
+            ("百分之五", vec![(5.0, Percent)]),
+            ("百分之三点五", vec![(3.5, Percent)]),
+            ("百分之12.5", vec![(12.5, Percent)]),
+            ("百分之二十三", vec![(23.0, Percent)]),
+            ("千分之二", vec![(0.2, Percent)]),
+            ("5‰", vec![(0.5, Percent)]),
+            ("三成", vec![(30.0, Percent)]),
+            ("1.5个百分点", vec![(1.5, Point)]),
+            ("1.5 percentage points", vec![(1.5, Point)]),
+            ("25 basis points", vec![(0.25, Point)]),
+            ("25个基点", vec![(0.25, Point)]),
+            ("50bps", vec![(0.5, Point)]),
+            // Chinese scales and money
+            ("100元", vec![(100.0, YUAN)]),
+            ("1,234万元", vec![(1.234e7, YUAN)]),
+            ("1,234 万元", vec![(1.234e7, YUAN)]),
+            ("3.5亿", vec![(3.5e8, Plain)]),
+            ("3.5亿元", vec![(3.5e8, YUAN)]),
+            ("35,000万", vec![(3.5e8, Plain)]),
+            ("1.2万亿元", vec![(1.2e12, YUAN)]),
+            ("5千万元", vec![(5e7, YUAN)]),
+            ("3百万美元", vec![(3e6, DOLLARS)]),
+            ("687亿美元", vec![(6.87e10, DOLLARS)]),
+            ("20亿港元", vec![(2e9, Unit::Money(Some("HKD")))]),
+            ("1.1亿欧元", vec![(1.1e8, Unit::Money(Some("EUR")))]),
+            ("500日元", vec![(500.0, Unit::Money(Some("JPY")))]),
+            ("人民币47,295.60万元", vec![(4.72956e8, YUAN)]),
+            ("人民币 47295.60 万元", vec![(4.72956e8, YUAN)]),
+            ("港币100万元", vec![(1e6, Unit::Money(Some("HKD")))]),
+            ("RMB100", vec![(100.0, YUAN)]),
+            ("RMB 1.5 billion", vec![(1.5e9, YUAN)]),
+            ("¥300万", vec![(3e6, MONEY)]),
+            ("1526.45萬元", vec![(1.52645e7, YUAN)]),
+            ("十二亿元", vec![(1.2e9, YUAN)]),
+            ("三亿五千万元", vec![(3.5e8, YUAN)]),
+            ("三千五百万", vec![(3.5e7, Plain)]),
+            ("一百二十三", vec![(123.0, Plain)]),
+            ("两百人", vec![(200.0, measure("person"))]),
+            ("三个", vec![(3.0, measure("item"))]),
+            ("十二家", vec![(12.0, measure("item"))]),
+            ("二十五年", vec![(25.0, measure("year"))]),
+            ("统一", vec![]),
+            ("万一", vec![]),
+            ("十分", vec![]),
+            ("一般", vec![]),
+            ("净利润-1.2亿元", vec![(-1.2e8, YUAN)]),
+            ("净利润为负1.2亿元", vec![(-1.2e8, YUAN)]),
+            // English scales and money
+            ("$14,694 million", vec![(1.4694e10, MONEY)]),
+            ("$ 14,694", vec![(14694.0, MONEY)]),
+            ("$(1,234)", vec![(-1234.0, MONEY)]),
+            ("$1.5bn", vec![(1.5e9, MONEY)]),
+            ("$2,018mn", vec![(2.018e9, MONEY)]),
+            ("$5m", vec![(5e6, MONEY)]),
+            ("US$3.2 billion", vec![(3.2e9, DOLLARS)]),
+            ("USD 20 million", vec![(2e7, DOLLARS)]),
+            ("HK$12.5m", vec![(1.25e7, Unit::Money(Some("HKD")))]),
+            ("€1.2 billion", vec![(1.2e9, Unit::Money(Some("EUR")))]),
+            ("£300k", vec![(3e5, Unit::Money(Some("GBP")))]),
+            ("12.34 million yuan", vec![(1.234e7, YUAN)]),
+            ("5 trillion", vec![(5e12, Plain)]),
+            ("406.1 million dollars", vec![(4.061e8, MONEY)]),
+            ("-$12.6", vec![(-12.6, MONEY)]),
+            ("($4.0) million", vec![(-4.0e6, MONEY)]),
+            ("5 m", vec![(5.0, Plain)]),
+            ("two million", vec![(2e6, Plain)]),
+            ("one million", vec![(1e6, Plain)]),
+            ("twenty-five", vec![(25.0, Plain)]),
+            ("one hundred and five people", vec![(105.0, measure("person"))]),
+            ("three hundred thousand", vec![(3e5, Plain)]),
+            ("two hundred million dollars", vec![(2e8, MONEY)]),
+            ("one of them", vec![]),
+            ("seven years", vec![(7.0, measure("year"))]),
+            // measures
+            ("3182万吨", vec![(3.182e10, measure("kg"))]),
+            ("45 GW", vec![(4.5e7, measure("kW"))]),
+            ("120兆瓦", vec![(1.2e5, measure("kW"))]),
+            ("1,200 MWh", vec![(1.2e6, measure("kWh"))]),
+            ("12,345名", vec![(12345.0, measure("person"))]),
+            ("12,345 employees", vec![(12345.0, measure("person"))]),
+            ("63 days", vec![(63.0, measure("day"))]),
+            ("4分钟", vec![(4.0, measure("minute"))]),
+            ("6个月", vec![(6.0, measure("month"))]),
+            ("2.3倍", vec![(2.3, measure("times"))]),
+            ("10 km", vec![(1e4, measure("m"))]),
+            ("1.5亿股", vec![(1.5e8, measure("share"))]),
+            ("30平方公里", vec![(3e7, measure("m2"))]),
+            // several in one sentence
+            ("2023年营业收入为128,450万元，同比增长12.3%", vec![(2023.0, Year), (1.2845e9, YUAN), (12.3, Percent)]),
+            ("Sales rose 5% to $1.2 billion in 2022", vec![(5.0, Percent), (1.2e9, MONEY), (2022.0, Year)]),
+            ("从2亿元增至3亿元", vec![(2e8, YUAN), (3e8, YUAN)]),
+        ];
+        let mut wrong = Vec::new();
+        for (text, wanted) in &cases {
+            let got: Vec<(f64, Unit)> = quantities(text).into_iter().map(|q| (q.value, q.unit)).collect();
+            let same = got.len() == wanted.len()
+                && got.iter().zip(wanted).all(|(g, w)| g.1 == w.1 && (g.0 - w.0).abs() <= 1e-9 * w.0.abs().max(1.0));
+            if !same {
+                wrong.push(format!("{text}: wanted {wanted:?}, got {got:?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{} of {} wrong:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    }
+
+    fn carries(source: &str, claim: &str) -> bool {
+        let (source, claim) = (quantities(source), quantities(claim));
+        claim.iter().all(|c| source.iter().any(|s| s.carries(c)))
+    }
+
+    #[test]
+    fn one_amount_in_two_spellings_agrees_and_another_does_not() {
+        let cases = [
+            ("1,234 万元", "12.34 million yuan", true),
+            ("128,450万元", "12.85亿元", true),
+            ("128,450万元", "12.845亿元", true),
+            ("12.8亿元", "12.845亿元", false),
+            ("128,450万元", "128,450元", false),
+            ("128,450万元", "12.95亿元", false),
+            ("2023 年", "2,023", false),
+            ("12.5%", "12.5个百分点", false),
+            ("百分之十二点五", "12.5%", true),
+            ("100美元", "100元", false),
+            ("$100", "100美元", true),
+            ("3.5亿", "350 million", true),
+            ("三亿五千万", "3.5亿", true),
+            ("(1,234)", "-1,234", true),
+            ("1,234", "-1,234", false),
+        ];
+        for (source, claim, agrees) in cases {
+            assert_eq!(carries(source, claim), agrees, "{source} carries {claim}");
+        }
+    }
+
+    #[test]
+    fn a_unit_line_names_its_scale() {
+        let cases = [
+            ("单位：万元", Some(1e4)),
+            ("单位：人民币百万元", Some(1e6)),
+            ("单位：亿元", Some(1e8)),
+            ("单位：千元", Some(1e3)),
+            ("单位：元", None),
+            ("(in millions)", Some(1e6)),
+            ("(In thousands, except per share)", Some(1e3)),
+            ("£'000", Some(1e3)),
+        ];
+        for (line, scale) in cases {
+            assert_eq!(scale_of(line), scale, "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_panic_and_the_ranges_lie_in_it(text in "[0-9０-９,.．，%％（）()$￥¥€百十千万亿零一二三两点分之第年月日元mbnkKMQFY' \\-−a-c美元个 hundredtwo]{0,40}|\\PC{0,60}") {
+            let mut end = 0;
+            for quantity in quantities(&text) {
+                prop_assert!(text.get(quantity.range.clone()).is_some());
+                prop_assert!(quantity.range.start >= end && quantity.range.end > quantity.range.start);
+                end = quantity.range.end;
+            }
+        }
+    }
 }
