@@ -199,6 +199,7 @@ pub async fn get_answer(state: web::Data<State>, id: web::Path<String>) -> Resul
 #[serde(deny_unknown_fields)]
 pub struct Search {
     /// What to look for, 1 to 4,000 characters.
+    #[schema(min_length = 1, max_length = 4000)]
     query: String,
     /// The scenario; `default` if absent.
     #[serde(default)]
@@ -208,6 +209,7 @@ pub struct Search {
     filters: Filters,
     /// How many hits, 1 to 100; 10 if absent.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 100)]
     top_k: Option<usize>,
     /// Which arms run.
     #[serde(default)]

@@ -27,9 +27,14 @@ async fn check_citations(service: &Service, answer: &Value) {
     for citation in citations {
         let marker = format!("[{}]", citation["marker"]);
         assert!(answer["text"].as_str().unwrap().contains(&marker), "{marker} is not in {}", answer["text"]);
-        let (start, end) = (citation["span"]["start"].as_u64().unwrap() as usize, citation["span"]["end"].as_u64().unwrap() as usize);
+        let (start, end) =
+            (citation["span"]["start"].as_u64().unwrap() as usize, citation["span"]["end"].as_u64().unwrap() as usize);
         assert!(start < end && end <= text.len(), "{citation}");
-        let path = format!("/v1/scenarios/default/documents/{}/pages/{}", citation["document"]["id"].as_str().unwrap(), citation["part"]);
+        let path = format!(
+            "/v1/scenarios/default/documents/{}/pages/{}",
+            citation["document"]["id"].as_str().unwrap(),
+            citation["part"]
+        );
         let page = service.get(&path).await;
         assert!(page.body["text"].as_str().unwrap().contains(citation["quote"].as_str().unwrap()), "{citation}");
     }
@@ -43,7 +48,11 @@ async fn an_answer_in_either_language_has_a_proof_that_is_in_the_page() {
         ("澜汐海洋设备2023年营业收入是多少？", "12.84亿元", "zh"),
     ] {
         let answer = service.ask(question).await;
-        assert_eq!((&answer["verdict"], &answer["language"], &answer["model"]), (&json!("answered"), &json!(language), &json!("extractive")), "{answer}");
+        assert_eq!(
+            (&answer["verdict"], &answer["language"], &answer["model"]),
+            (&json!("answered"), &json!(language), &json!("extractive")),
+            "{answer}"
+        );
         assert!(answer["text"].as_str().unwrap().contains(value), "{answer}");
         check_citations(&service, &answer).await;
         assert_eq!(service.get(&format!("/v1/answers/{}", answer["id"].as_str().unwrap())).await.body, answer);
@@ -56,7 +65,11 @@ async fn what_no_document_says_is_refused_with_what_came_nearest() {
     for question in ["What is the boiling point of mercury?", "水星的公转周期是多少天？"] {
         let answer = service.ask(question).await;
         assert_eq!(answer["verdict"], "refused", "{answer}");
-        assert!(answer["refusal"]["reason"].is_string() && answer["refusal"]["nearest"].is_array() && !answer["text"].as_str().unwrap().is_empty());
+        assert!(
+            answer["refusal"]["reason"].is_string()
+                && answer["refusal"]["nearest"].is_array()
+                && !answer["text"].as_str().unwrap().is_empty()
+        );
         let events = service.ask_streamed(question).await;
         assert_eq!(events.last().unwrap().name, "answer.refused");
     }
@@ -65,7 +78,9 @@ async fn what_no_document_says_is_refused_with_what_came_nearest() {
 /// The fields of a value with their kinds, each list by its first element.
 fn shape(value: &Value) -> Value {
     match value {
-        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), shape(value))).collect::<serde_json::Map<_, _>>().into(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), shape(value))).collect::<serde_json::Map<_, _>>().into()
+        }
         Value::Array(items) => items.iter().take(1).map(shape).collect::<Vec<_>>().into(),
         Value::String(_) => "text".into(),
         Value::Number(_) => "number".into(),
@@ -92,7 +107,9 @@ async fn answers_and_hits_have_the_shape_that_programs_rely_on() {
     assert_eq!((&first["rank"], &first["passage"]["document"]["metadata"].is_object()), (&json!(1), &true));
     assert!(first["passage"]["text"].as_str().unwrap().contains("2,317人"), "{first}");
     assert!(first["why"]["lexical_rank"].is_number() && first["score"].is_number() && first["passage"]["headings"].is_array());
-    assert!(first["passage"]["page"].is_null() && first["passage"]["regions"].is_array() && hits.body["vectors_pending"].is_number());
+    assert!(
+        first["passage"]["page"].is_null() && first["passage"]["regions"].is_array() && hits.body["vectors_pending"].is_number()
+    );
 }
 
 /// What two replies to one question may differ in.
@@ -110,14 +127,22 @@ async fn check_stream(service: &Service, question: &str) {
     let names: Vec<&str> = events.iter().map(|event| event.name.as_str()).collect();
     assert_eq!(names[..2], ["answer.created", "retrieval.completed"], "{names:?}");
     assert_eq!(*names.last().unwrap(), "answer.completed");
-    assert!(names[2..names.len() - 1].iter().all(|name| ["answer.delta", "citation.added", "answer.revised"].contains(name)), "{names:?}");
+    assert!(
+        names[2..names.len() - 1].iter().all(|name| ["answer.delta", "citation.added", "answer.revised"].contains(name)),
+        "{names:?}"
+    );
     assert!(events[1].data["data"][0]["passage"]["text"].is_string());
     let last = &events.last().unwrap().data;
     assert_eq!(events[0].data["id"], last["id"]);
     if !names.contains(&"answer.revised") {
-        let text: String = events.iter().filter(|event| event.name == "answer.delta").map(|event| event.data["text"].as_str().unwrap()).collect();
+        let text: String = events
+            .iter()
+            .filter(|event| event.name == "answer.delta")
+            .map(|event| event.data["text"].as_str().unwrap())
+            .collect();
         assert_eq!(text, last["text"].as_str().unwrap());
-        let citations: Vec<&Value> = events.iter().filter(|event| event.name == "citation.added").map(|event| &event.data).collect();
+        let citations: Vec<&Value> =
+            events.iter().filter(|event| event.name == "citation.added").map(|event| &event.data).collect();
         assert_eq!(json!(citations), last["citations"]);
     }
     assert_eq!(comparable(last), comparable(&service.ask(question).await));
@@ -234,7 +259,11 @@ async fn a_questioner_who_leaves_ends_the_work() {
                 tokio::time::sleep(std::time::Duration::from_millis(10)).await;
             }
             // A reply that streams has begun; dropping it, or the request that waits, closes the connection.
-            if stream { drop(asking.await.unwrap().unwrap()) } else { asking.abort() }
+            if stream {
+                drop(asking.await.unwrap().unwrap())
+            } else {
+                asking.abort()
+            }
             while !came(&model.left) {
                 tokio::time::sleep(std::time::Duration::from_millis(10)).await;
             }

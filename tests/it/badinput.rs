@@ -27,7 +27,12 @@ async fn bodies_that_are_no_request_are_told_apart() {
     check("/v1/search", br#"{"query":"x","mode":"magic"}"#, (422, "invalid_request")).await;
     check("/v1/search", br#"{}"#, (422, "invalid_request")).await;
     check(DOCUMENTS, br#"{"text":"x","titel":"y"}"#, (422, "unknown_field")).await;
-    check("/v1/ask", format!("{{\"question\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000)).as_bytes(), (422, "invalid_request")).await;
+    check(
+        "/v1/ask",
+        format!("{{\"question\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000)).as_bytes(),
+        (422, "invalid_request"),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -61,7 +66,15 @@ async fn an_id_that_is_unknown_malformed_or_of_another_kind_is_the_same_404() {
     let service = Service::start().await;
     let unknown = format!("doc_{}", "0".repeat(32));
     let mut bodies = Vec::new();
-    for id in [unknown.as_str(), "doc_1", "x", "ans_00000000000000000000000000000000", "%00", "%F0%9F%98%80", "..%2F..%2Fcatalog.sqlite"] {
+    for id in [
+        unknown.as_str(),
+        "doc_1",
+        "x",
+        "ans_00000000000000000000000000000000",
+        "%00",
+        "%F0%9F%98%80",
+        "..%2F..%2Fcatalog.sqlite",
+    ] {
         let mut reply = service.get(&format!("{DOCUMENTS}/{id}")).await;
         assert_eq!(reply.problem(), (404, "not_found"), "{id}");
         reply.body.as_object_mut().unwrap().remove("request_id");
@@ -69,8 +82,13 @@ async fn an_id_that_is_unknown_malformed_or_of_another_kind_is_the_same_404() {
     }
     assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]), "{bodies:?}");
     for path in [
-        "/v1/answers/ans_1", "/v1/batches/bat_1", "/v1/batches/x/items", "/v1/batches/x/events", "/v1/scenarios/Nope/documents",
-        "/v1/scenarios/other/documents", "/v1/scenarios/%2e%2e/documents",
+        "/v1/answers/ans_1",
+        "/v1/batches/bat_1",
+        "/v1/batches/x/items",
+        "/v1/batches/x/events",
+        "/v1/scenarios/Nope/documents",
+        "/v1/scenarios/other/documents",
+        "/v1/scenarios/%2e%2e/documents",
     ] {
         assert_eq!(service.get(path).await.problem(), (404, "not_found"), "{path}");
     }
@@ -86,9 +104,18 @@ async fn forms_that_hold_no_document_are_told() {
     check(&[("metadata", "{")], (400, "invalid_json")).await;
     check(&[("metadata", "[1]")], (422, "invalid_request")).await;
     check(&[("colour", "red")], (422, "unknown_field")).await;
-    let reply = service.send(DOCUMENTS, "multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nA\r\n--x--\r\n").await;
+    let reply = service
+        .send(
+            DOCUMENTS,
+            "multipart/form-data; boundary=x",
+            "--x\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nA\r\n--x--\r\n",
+        )
+        .await;
     assert_eq!(reply.problem(), (422, "invalid_request"));
-    assert_eq!(service.send(DOCUMENTS, "multipart/form-data; boundary=x", "nothing of the kind").await.problem(), (400, "invalid_multipart"));
+    assert_eq!(
+        service.send(DOCUMENTS, "multipart/form-data; boundary=x", "nothing of the kind").await.problem(),
+        (400, "invalid_multipart")
+    );
     assert_eq!(service.send(DOCUMENTS, "multipart/form-data", "x").await.problem(), (400, "invalid_multipart"));
 }
 

@@ -75,7 +75,8 @@ async fn talk(mut socket: TcpStream, behaviour: Behaviour, asked: Arc<AtomicUsiz
     };
     let pieces: Vec<char> = answer.chars().collect();
     let pieces: Vec<String> = pieces.chunks(5).map(|piece| piece.iter().collect()).collect();
-    let chunk = |piece: &str| frame(&json!({ "choices": [{ "index": 0, "delta": { "content": piece }, "finish_reason": null }] }));
+    let chunk =
+        |piece: &str| frame(&json!({ "choices": [{ "index": 0, "delta": { "content": piece }, "finish_reason": null }] }));
     let body: String = pieces.iter().map(|piece| chunk(piece)).collect();
     let finish = frame(&json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }] }));
     let usage = frame(&json!({ "choices": [], "usage": { "prompt_tokens": 321, "completion_tokens": 45, "total_tokens": 366 } }));
@@ -91,7 +92,9 @@ async fn talk(mut socket: TcpStream, behaviour: Behaviour, asked: Arc<AtomicUsiz
             let half: String = pieces.iter().take(pieces.len() / 2).map(|piece| chunk(piece)).collect();
             format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 100000\r\n\r\n{half}")
         }
-        Behaviour::Http429 => plain("429 Too Many Requests", "application/json", r#"{"error":{"message":"slow down","type":"rate_limit"}}"#),
+        Behaviour::Http429 => {
+            plain("429 Too Many Requests", "application/json", r#"{"error":{"message":"slow down","type":"rate_limit"}}"#)
+        }
         Behaviour::HtmlErrorPage => plain("502 Bad Gateway", "text/html", "<html><body><h1>502 Bad Gateway</h1></body></html>"),
         Behaviour::ErrorIn200 => stream(frame(&json!({ "error": { "message": "out of memory", "code": 500 } }))),
         Behaviour::Stall => {
@@ -114,7 +117,8 @@ fn quote(request: &Value) -> String {
     let prompt = request["messages"][1]["content"].as_str().unwrap_or_default();
     let passage = prompt.split("\n[2] ").next().unwrap_or_default();
     let lines = passage.lines().skip(1).filter(|line| !line.starts_with('<') && !line.starts_with('|'));
-    let line = lines.take_while(|line| !line.starts_with("Question:") && !line.starts_with("问题:")).max_by_key(|line| line.len());
+    let line =
+        lines.take_while(|line| !line.starts_with("Question:") && !line.starts_with("问题:")).max_by_key(|line| line.len());
     format!("{} [1]", line.unwrap_or_default().trim_end_matches(['.', '。']))
 }
 

@@ -17,17 +17,31 @@ async fn check(name: &str, bytes: Vec<u8>, query: &str, value: &str) {
     assert!(hits["data"][0]["passage"]["text"].as_str().unwrap_or_default().contains(value), "{hits}");
     let id = document["id"].as_str().unwrap();
     let again = service.upload(name, bytes.clone()).await;
-    assert_eq!((again.status, &again.body["unchanged"], &again.body["document"]["id"]), (200, &json!(true), &json!(id)), "{}", again.body);
+    assert_eq!(
+        (again.status, &again.body["unchanged"], &again.body["document"]["id"]),
+        (200, &json!(true), &json!(id)),
+        "{}",
+        again.body
+    );
     let content = service.request(Method::GET, &format!("/v1/scenarios/default/documents/{id}/content")).send().await.unwrap();
     let headers = content.headers().clone();
     assert!(headers["content-disposition"].to_str().unwrap().starts_with("attachment; "), "{headers:?}");
-    assert_eq!((&headers["x-content-type-options"], headers.contains_key("content-encoding")), (&"nosniff".parse().unwrap(), false));
+    assert_eq!(
+        (&headers["x-content-type-options"], headers.contains_key("content-encoding")),
+        (&"nosniff".parse().unwrap(), false)
+    );
     assert_eq!(content.bytes().await.unwrap(), bytes);
 }
 
 #[tokio::test]
 async fn markdown_is_read() {
-    check("bridges.md", b"# Bridges\n\nThe Aldermoor bridge carries 18,400 vehicles a day.\n".to_vec(), "vehicles Aldermoor bridge", "18,400").await;
+    check(
+        "bridges.md",
+        b"# Bridges\n\nThe Aldermoor bridge carries 18,400 vehicles a day.\n".to_vec(),
+        "vehicles Aldermoor bridge",
+        "18,400",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -44,7 +58,12 @@ async fn a_text_in_gb18030_is_read() {
 /// GB18030 through the system's `iconv`, so that what is tested is not used to make the test.
 fn encoding(text: &str) -> (Vec<u8>, (), ()) {
     use std::{io::Write, process::*};
-    let mut child = Command::new("iconv").args(["-f", "UTF-8", "-t", "GB18030"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = Command::new("iconv")
+        .args(["-f", "UTF-8", "-t", "GB18030"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     (child.wait_with_output().unwrap().stdout, (), ())
 }
@@ -55,11 +74,16 @@ async fn a_text_as_json_is_a_document_with_its_id_and_metadata() {
     let document = json!({ "text": "# 通报\n\n霍林港2023年吞吐量为4,512万吨。", "title": "霍林港通报", "external_id": "港/2023", "metadata": { "year": 2023 } });
     let reply = service.post("/v1/scenarios/default/documents", document.clone()).await;
     assert_eq!(reply.status, 202, "{}", reply.body);
-    assert_eq!((&reply.body["document"]["external_id"], &reply.body["document"]["title"]), (&json!("港/2023"), &json!("霍林港通报")));
+    assert_eq!(
+        (&reply.body["document"]["external_id"], &reply.body["document"]["title"]),
+        (&json!("港/2023"), &json!("霍林港通报"))
+    );
     let id = reply.body["document"]["id"].as_str().unwrap();
     assert_eq!(service.settled(id).await["status"], "ready");
     assert_eq!(service.post("/v1/scenarios/default/documents", document).await.status, 200);
-    for (filter, found) in [(json!({ "year": 2023 }), 1), (json!({ "year": { "gte": 2024 } }), 0), (json!({ "external_id": "港/2023" }), 1)] {
+    for (filter, found) in
+        [(json!({ "year": 2023 }), 1), (json!({ "year": { "gte": 2024 } }), 0), (json!({ "external_id": "港/2023" }), 1)]
+    {
         let hits = service.post("/v1/search", json!({ "query": "霍林港吞吐量", "filters": filter })).await.body;
         assert_eq!(hits["data"].as_array().unwrap().len(), found, "{filter}");
     }
@@ -91,7 +115,10 @@ async fn a_document_can_be_described_anew_and_deleted() {
     let path = format!("/v1/scenarios/default/documents/{}", document["id"].as_str().unwrap());
     let change = json!({ "title": "海带养殖", "metadata": { "region": "Sandrey" } });
     let changed = Reply::of(service.request(Method::PATCH, &path).json(&change).send().await.unwrap()).await;
-    assert_eq!((changed.status, &changed.body["title"], &changed.body["metadata"]["region"]), (200, &json!("海带养殖"), &json!("Sandrey")));
+    assert_eq!(
+        (changed.status, &changed.body["title"], &changed.body["metadata"]["region"]),
+        (200, &json!("海带养殖"), &json!("Sandrey"))
+    );
     let hits = service.post("/v1/search", json!({ "query": "kelp yield", "filters": { "region": "Sandrey" } })).await.body;
     assert_eq!(hits["data"][0]["passage"]["document"]["title"], "海带养殖");
     let gone = service.request(Method::DELETE, &path).send().await.unwrap();
@@ -106,12 +133,18 @@ async fn a_document_can_be_described_anew_and_deleted() {
 #[tokio::test]
 async fn offsets_on_a_page_count_code_points() {
     let service = Service::start().await;
-    let document = service.ingest("表情.md", "# 🛠️ 设备😀概览\n\n第一台设备重120千克。\n\n| 项 | 值 |\n|---|---|\n| 重量 | 120 |\n").await;
+    let document =
+        service.ingest("表情.md", "# 🛠️ 设备😀概览\n\n第一台设备重120千克。\n\n| 项 | 值 |\n|---|---|\n| 重量 | 120 |\n").await;
     let base = format!("/v1/scenarios/default/documents/{}", document["id"].as_str().unwrap());
     let page = service.get(&format!("{base}/pages/1")).await.body;
-    assert_eq!((&page["page"], &page["part"], &page["parts"], &page["document"]["id"]), (&Value::Null, &json!(1), &json!(1), &document["id"]));
+    assert_eq!(
+        (&page["page"], &page["part"], &page["parts"], &page["document"]["id"]),
+        (&Value::Null, &json!(1), &json!(1), &document["id"])
+    );
     let text: Vec<char> = page["text"].as_str().unwrap().chars().collect();
-    let cut = |span: &Value| text[span["start"].as_u64().unwrap() as usize..span["end"].as_u64().unwrap() as usize].iter().collect::<String>();
+    let cut = |span: &Value| {
+        text[span["start"].as_u64().unwrap() as usize..span["end"].as_u64().unwrap() as usize].iter().collect::<String>()
+    };
     let blocks: Vec<(String, String)> =
         page["blocks"].as_array().unwrap().iter().map(|block| (block["kind"].as_str().unwrap().to_owned(), cut(block))).collect();
     assert!(blocks.contains(&("heading".into(), "🛠️ 设备😀概览".into())), "{blocks:?}");
@@ -126,7 +159,10 @@ async fn lists_are_walked_by_cursor() {
     let service = Service::start().await;
     let mut ids = Vec::new();
     for n in 0..5 {
-        let reply = service.post("/v1/scenarios/default/documents", json!({ "text": format!("Mill number {n} grinds {n}00 sacks."), "external_id": format!("mill {n}") }));
+        let reply = service.post(
+            "/v1/scenarios/default/documents",
+            json!({ "text": format!("Mill number {n} grinds {n}00 sacks."), "external_id": format!("mill {n}") }),
+        );
         ids.push(reply.await.body["document"]["id"].clone());
     }
     let (mut seen, mut path) = (Vec::new(), "/v1/scenarios/default/documents?limit=2".to_owned());
@@ -158,15 +194,28 @@ async fn in_a_batch_a_bad_file_fails_alone_and_the_end_is_told() {
     let events = events(&stream);
     assert_eq!(events.first().unwrap().name, "batch.progress");
     let last = events.last().unwrap();
-    assert_eq!((last.name.as_str(), &last.data["done"], &last.data["counts"]), ("batch.completed", &json!(true), &json!({ "ready": 2, "failed": 2 })));
+    assert_eq!(
+        (last.name.as_str(), &last.data["done"], &last.data["counts"]),
+        ("batch.completed", &json!(true), &json!({ "ready": 2, "failed": 2 }))
+    );
     let items = service.get(&format!("/v1/batches/{batch}/items")).await.body;
     let told: Vec<String> = items["data"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|item| format!("{} {} {}", item["path"].as_str().unwrap(), item["status"].as_str().unwrap(), item["error"]["code"].as_str().unwrap_or("-")))
+        .map(|item| {
+            format!(
+                "{} {} {}",
+                item["path"].as_str().unwrap(),
+                item["status"].as_str().unwrap(),
+                item["error"]["code"].as_str().unwrap_or("-")
+            )
+        })
         .collect();
-    assert_eq!(told, ["a/one.md ready -", "a/two.md ready -", "a/picture.pdf failed unsupported_type", "a/empty.md failed empty_document"]);
+    assert_eq!(
+        told,
+        ["a/one.md ready -", "a/two.md ready -", "a/picture.pdf failed unsupported_type", "a/empty.md failed empty_document"]
+    );
     assert_eq!(items["data"][0]["external_id"], "one");
 }
 
@@ -175,7 +224,10 @@ async fn what_was_taken_in_is_there_after_a_restart() {
     let data = tempfile::tempdir().unwrap();
     let copy = tempfile::tempdir().unwrap();
     let service = Service::on(data, &[]).await;
-    let id = service.upload("ore.md", "# Ore\n\nThe Vell mine holds 27 million tonnes of ore.\n").await.body["document"]["id"].as_str().unwrap().to_owned();
+    let id = service.upload("ore.md", "# Ore\n\nThe Vell mine holds 27 million tonnes of ore.\n").await.body["document"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     // As if the machine had been switched off the moment the reply came.
     let from = service.data().to_owned();
     assert!(std::process::Command::new("cp").arg("-a").arg(from.join(".")).arg(copy.path()).status().unwrap().success());

@@ -30,13 +30,21 @@ async fn health_and_metrics_answer() {
 #[tokio::test]
 async fn the_page_may_load_nothing_from_elsewhere() {
     let service = Service::start().await;
-    for (path, kind, file) in [("/", "text/html", "index.html"), ("/app.js", "text/javascript", "app.js"), ("/style.css", "text/css", "style.css")] {
+    for (path, kind, file) in
+        [("/", "text/html", "index.html"), ("/app.js", "text/javascript", "app.js"), ("/style.css", "text/css", "style.css")]
+    {
         let response = service.request(Method::GET, path).send().await.unwrap();
         let headers = response.headers().clone();
         assert!(headers["content-type"].to_str().unwrap().starts_with(kind), "{path}");
-        assert_eq!((&headers["x-content-type-options"], &headers["referrer-policy"]), (&"nosniff".parse().unwrap(), &"no-referrer".parse().unwrap()));
+        assert_eq!(
+            (&headers["x-content-type-options"], &headers["referrer-policy"]),
+            (&"nosniff".parse().unwrap(), &"no-referrer".parse().unwrap())
+        );
         let policy = headers["content-security-policy"].to_str().unwrap();
-        assert!(policy.starts_with("default-src 'none'; script-src 'self'") && !policy.contains("unsafe") && !policy.contains("http"), "{policy}");
+        assert!(
+            policy.starts_with("default-src 'none'; script-src 'self'") && !policy.contains("unsafe") && !policy.contains("http"),
+            "{policy}"
+        );
         assert_eq!(response.text().await.unwrap(), std::fs::read_to_string(repository("web").join(file)).unwrap());
     }
 }
@@ -130,7 +138,8 @@ async fn with_a_key_only_the_page_and_the_probes_are_open() {
         assert_eq!(reply.problem(), (401, "unauthenticated"), "{path}");
         assert!(reply.headers["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
     }
-    let with = |value: &'static str| service.request(Method::GET, "/v1/scenarios").header("authorization", value.as_bytes()).send();
+    let with =
+        |value: &'static str| service.request(Method::GET, "/v1/scenarios").header("authorization", value.as_bytes()).send();
     assert_eq!(with("Bearer wrong").await.unwrap().status(), 401);
     assert_eq!(with("Basic geheim-密钥").await.unwrap().status(), 401);
     assert_eq!(with("Bearer geheim-密钥").await.unwrap().status(), 200);
@@ -139,7 +148,9 @@ async fn with_a_key_only_the_page_and_the_probes_are_open() {
 #[tokio::test]
 async fn without_a_key_a_foreign_web_page_gets_nothing() {
     let service = Service::start().await;
-    let with = |name: &'static str, value: String| service.request(Method::POST, "/v1/search").header(name, value).json(&json!({ "query": "x" })).send();
+    let with = |name: &'static str, value: String| {
+        service.request(Method::POST, "/v1/search").header(name, value).json(&json!({ "query": "x" })).send()
+    };
     assert_eq!(with("origin", service.url.clone()).await.unwrap().status(), 200);
     assert_eq!(with("origin", "http://evil.example".into()).await.unwrap().status(), 403);
     assert_eq!(with("host", "evil.example:80".into()).await.unwrap().status(), 403);
@@ -200,6 +211,9 @@ async fn a_server_that_stops_tells_its_streams() {
     }
     let events = events(&String::from_utf8(text).unwrap());
     let last = events.last().unwrap();
-    assert_eq!((last.name.as_str(), &last.data["code"], &last.data["retryable"]), ("error", &json!("server_shutting_down"), &json!(true)));
+    assert_eq!(
+        (last.name.as_str(), &last.data["code"], &last.data["retryable"]),
+        ("error", &json!("server_shutting_down"), &json!(true))
+    );
     assert_eq!(service.exit_code().await, Some(0));
 }
