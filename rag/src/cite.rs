@@ -4,6 +4,7 @@
 use std::{collections::HashSet, ops::Range};
 
 use index::{
+    corpus::PassageKind,
     hit::Hit,
     lexical::tokens,
     page::{BlockKind, Page, Region},
@@ -386,6 +387,8 @@ struct Stated {
     /// Years and figures of the document's title and headings.
     about: Vec<Quantity>,
     scales: Vec<f64>,
+    /// Whether the passage is a table that states a scale: then none of its bare figures is an amount in single units.
+    scaled_table: bool,
 }
 
 impl Stated {
@@ -396,17 +399,19 @@ impl Stated {
             about.extend(quantities(heading));
         }
         let mut scales: Vec<f64> = Vec::new();
+        let mut scaled_table = false;
         for (_, page, range) in places(evidence, hit) {
             for block in page.blocks.iter().filter(|b| b.range().start < range.end && range.start < b.range().end) {
                 if let Some(table) = &block.table {
                     let stated = [table.unit.as_deref(), table.caption.as_deref()];
                     scales.extend(stated.into_iter().flatten().filter_map(quantity::scale_of));
+                    scaled_table = found.kind == PassageKind::Table && !scales.is_empty();
                 }
             }
         }
         scales.extend(found.text.lines().filter(|l| l.contains("单位") || l.to_lowercase().contains("in ") || l.contains('(') || l.contains('（')).filter_map(quantity::scale_of));
         scales.dedup();
-        Self { quantities: quantities(&found.text), about, scales }
+        Self { quantities: quantities(&found.text), about, scales, scaled_table }
     }
 
     fn carries(&self, claim: &Quantity) -> bool {
@@ -418,10 +423,12 @@ impl Stated {
     }
 
     fn scaled(&self, source: &Quantity, claim: &Quantity) -> bool {
-        if source.carries(claim) {
+        let bare = source.scale == 1.0 && matches!(source.unit, quantity::Unit::Plain | quantity::Unit::Money(_) | quantity::Unit::Year);
+        // `128,450元` for a cell of a table in 万元 is wrong by 10,000 times; small figures may be per share, outside the scale.
+        let slip = self.scaled_table && bare && claim.scale == 1.0 && claim.value.abs() >= 100.0 && matches!(claim.unit, quantity::Unit::Money(_));
+        if !slip && source.carries(claim) {
             return true;
         }
-        let bare = source.scale == 1.0 && matches!(source.unit, quantity::Unit::Plain | quantity::Unit::Money(_) | quantity::Unit::Year);
         bare && self.scales.iter().any(|&scale| {
             let unit = if source.unit == quantity::Unit::Year { quantity::Unit::Plain } else { source.unit };
             let lifted = Quantity { value: source.value * scale, scale, unit, ..source.clone() };

@@ -1,0 +1,470 @@
+//! Answers without a service: small evidence made by hand in both languages, what is said over it and what is refused; and,
+//! on request, how often the extractive answer holds the gold answer on public sets.
+
+use std::{collections::HashMap, sync::Arc};
+
+use index::{
+    corpus::{DocumentId, PageRef, PassageId, PassageKind, Span},
+    hit::{Found, Hit, Source, Why},
+    lexical::tokens,
+    page::{Block, BlockKind, Cell, Page, Table, Word},
+};
+use proptest::prelude::*;
+use rag::{
+    ask::{Reason, Verdict},
+    cite::{Checked, Draft, check, locate},
+    evidence::{Evidence, StoredPage},
+    extractive,
+    question::Question,
+    verdict::{Settled, settle},
+};
+
+/// A document of one page: its title, and its blocks.
+struct Paper<'a> {
+    title: &'a str,
+    blocks: Vec<Piece<'a>>,
+}
+
+enum Piece<'a> {
+    Prose(&'a str),
+    /// Unit line, header rows, and one string per row with cells joined by ` | `.
+    Grid(Option<&'a str>, u32, &'a [&'a str]),
+}
+use Piece::{Grid, Prose};
+
+fn paper<'a>(title: &'a str, blocks: Vec<Piece<'a>>) -> Paper<'a> {
+    Paper { title, blocks }
+}
+
+fn page_of(blocks: &[Piece]) -> Page {
+    let mut page = Page { number: 1, width: 600.0, height: 800.0, ..Page::default() };
+    for piece in blocks {
+        if !page.text.is_empty() {
+            page.text.push_str("\n\n");
+        }
+        let start = page.text.len() as u32;
+        let (kind, table) = match piece {
+            Prose(text) => {
+                page.text.push_str(text);
+                (BlockKind::Paragraph, None)
+            }
+            Grid(unit, header_rows, lines) => {
+                let mut rows = Vec::new();
+                for (at, line) in lines.iter().enumerate() {
+                    if at > 0 {
+                        page.text.push('\n');
+                    }
+                    let mut row = Vec::new();
+                    for (column, cell) in line.split(" | ").enumerate() {
+                        if column > 0 {
+                            page.text.push_str(" | ");
+                        }
+                        let start = page.text.len() as u32;
+                        page.text.push_str(cell);
+                        row.push(Cell { start, end: page.text.len() as u32, column: column as u32, column_span: 1, row_span: 1 });
+                    }
+                    rows.push(row);
+                }
+                (BlockKind::Table, Some(Table { caption: None, unit: unit.map(str::to_owned), header_rows: *header_rows, rows }))
+            }
+        };
+        page.blocks.push(Block { start, end: page.text.len() as u32, kind, table });
+    }
+    // Each cell or line is a word of its own, one under the other, far enough apart to be told from its neighbours.
+    let mut places: Vec<(u32, u32)> = Vec::new();
+    for block in &page.blocks {
+        match &block.table {
+            Some(table) => places.extend(table.rows.iter().flatten().filter(|c| c.end > c.start).map(|c| (c.start, c.end))),
+            None => places.push((block.start, block.end)),
+        }
+    }
+    for (at, (start, end)) in places.into_iter().enumerate() {
+        let top = 0.001 * at as f32;
+        page.words.push(Word { start, end, rect: [0.1, top, 0.2, top + 0.0005] });
+    }
+    page
+}
+
+/// The evidence that a search over these papers would give: every block a passage, in order.
+fn evidence(papers: &[Paper], question: &str) -> Evidence {
+    let mut made = Evidence::default();
+    let mut documents = Vec::new();
+    for paper in papers {
+        let source = Source {
+            id: DocumentId::new(),
+            external_id: None,
+            title: paper.title.into(),
+            version: 1,
+            metadata: serde_json::Map::new(),
+            name: format!("{}.pdf", paper.title),
+        };
+        let page = page_of(&paper.blocks);
+        for block in &page.blocks {
+            made.hits.push(Hit {
+                rank: made.hits.len() as u32 + 1,
+                score: 1.0,
+                passage: Found {
+                    id: PassageId::derive(source.id, 1, made.hits.len() as u32),
+                    kind: if block.table.is_some() { PassageKind::Table } else { PassageKind::Text },
+                    text: page.text[block.range()].to_owned(),
+                    document: source.clone(),
+                    page: Some(PageRef { index: 1, label: None }),
+                    part: 1,
+                    headings: Vec::new(),
+                    regions: Vec::new(),
+                    spans: vec![Span { page: 1, start: block.start, end: block.end }],
+                },
+                why: Why::default(),
+            });
+        }
+        made.pages.push(StoredPage { document: source.id, version: 1, page: Arc::new(page) });
+        documents.push(source);
+    }
+    let held: Vec<Vec<String>> =
+        made.hits.iter().map(|h| tokens(&format!("{} {}", h.passage.document.title, h.passage.text))).collect();
+    for token in tokens(question) {
+        let holding = held.iter().filter(|h| h.contains(&token)).count() as u64;
+        made.frequencies.insert(token, holding);
+    }
+    made.passages = made.hits.len() as u64;
+    made.documents = Arc::new(documents);
+    made
+}
+
+fn ask(papers: &[Paper], text: &str) -> Settled {
+    let evidence = evidence(papers, text);
+    let question = Question::read(text, &evidence.documents);
+    let checked = check(extractive::draft(&question, &evidence), &evidence);
+    proven(&checked, &evidence);
+    settle(&question, &evidence, checked)
+}
+
+/// Every quote stands in its stored page, and every span in the text.
+fn proven(checked: &Checked, evidence: &Evidence) {
+    let length = checked.text().chars().count() as u32;
+    for citation in checked.citations() {
+        let page = &evidence.pages.iter().find(|p| p.document == citation.document.id).expect("a page of the document").page;
+        assert!(page.text.contains(&citation.quote), "{}", citation.quote);
+        assert!(citation.span.start < citation.span.end && citation.span.end <= length);
+        assert!(checked.text().contains(&format!("[{}]", citation.marker)));
+    }
+}
+
+fn answers(papers: &[Paper], text: &str, wanted: &[&str], quote: &str) {
+    let settled = ask(papers, text);
+    assert_eq!(settled.verdict, Verdict::Answered, "{text}: {}", settled.text);
+    for part in wanted {
+        assert!(settled.text.contains(part), "{text}: wanted {part}, got {}", settled.text);
+    }
+    assert!(settled.citations[0].quote.contains(quote), "{text}: quoted {}", settled.citations[0].quote);
+}
+
+fn refuses(papers: &[Paper], text: &str, wanted: Reason, naming: &str) {
+    let settled = ask(papers, text);
+    let refusal = settled.refusal.unwrap_or_else(|| panic!("{text}: answered {}", settled.text));
+    assert_eq!(refusal.reason, wanted, "{text}: {}", refusal.message);
+    assert!(refusal.message.contains(naming), "{text}: {}", refusal.message);
+}
+
+fn yunhe() -> Paper<'static> {
+    paper(
+        "云河科技股份有限公司2023年年度报告",
+        vec![
+            Prose("公司成立于2009年3月，总部位于杭州市。报告期末，公司员工总数为3,215人。"),
+            Prose("2023年，公司营业收入增长主要是由于海外市场订单增加。"),
+            Grid(
+                Some("单位：万元"),
+                1,
+                &[
+                    "项目 | 2023年 | 2022年",
+                    "营业收入 | 128,450 | 110,230",
+                    "营业成本 | 84,310 | 75,120",
+                    "净利润 | 15,600 | 12,480",
+                ],
+            ),
+        ],
+    )
+}
+
+fn beichen() -> Paper<'static> {
+    paper(
+        "北辰电子集团有限公司2023年年度报告",
+        vec![Grid(Some("单位：万元"), 1, &["项目 | 2023年 | 2022年", "营业收入 | 66,010 | 59,870", "净利润 | 5,020 | 4,110"])],
+    )
+}
+
+fn orchard() -> Paper<'static> {
+    paper(
+        "Orchard Foods Inc. 2023 Annual Report",
+        vec![
+            Prose("Orchard Foods was founded in 1987 in Portland. The company employs about 4,300 people in twelve countries."),
+            Prose("Net sales rose because new stores opened in Canada."),
+            Grid(
+                Some("(in millions)"),
+                1,
+                &[
+                    "Item | 2023 | 2022",
+                    "Net sales | 14,694 | 14,544",
+                    "Cost of net sales | 9,310 | 9,180",
+                    "Net income | 1,020 | 980",
+                ],
+            ),
+        ],
+    )
+}
+
+#[test]
+fn a_value_is_read_under_the_asked_year_with_its_row_as_proof() {
+    answers(
+        &[yunhe()],
+        "云河科技2023年的营业收入是多少？",
+        &["营业收入", "2023", "128,450", "万元", "[1]"],
+        "营业收入 | 128,450 | 110,230",
+    );
+    answers(&[yunhe()], "云河科技2022年营业收入是多少", &["110,230"], "营业收入 | 128,450 | 110,230");
+    answers(
+        &[orchard()],
+        "What were the net sales of Orchard Foods in 2023?",
+        &["14,694", "million"],
+        "Net sales | 14,694 | 14,544",
+    );
+    answers(&[orchard()], "What was Orchard Foods' net income in fiscal 2022?", &["980"], "Net income | 1,020 | 980");
+}
+
+#[test]
+fn the_row_that_says_more_than_is_asked_is_not_taken() {
+    answers(&[orchard()], "How much was the cost of net sales of Orchard Foods in 2023?", &["9,310"], "Cost of net sales");
+    answers(&[yunhe()], "云河科技2023年营业成本是多少？", &["84,310"], "营业成本");
+}
+
+#[test]
+fn a_look_alike_report_is_not_used() {
+    answers(&[beichen(), yunhe()], "云河科技2023年净利润是多少？", &["15,600"], "15,600");
+    answers(&[yunhe(), beichen()], "北辰电子2023年净利润是多少？", &["5,020"], "5,020");
+}
+
+#[test]
+fn a_sentence_answers_when_and_how_many() {
+    answers(&[yunhe()], "云河科技成立于哪一年？", &["2009年"], "成立于2009年3月");
+    answers(&[yunhe()], "云河科技员工总数是多少人？", &["3,215"], "3,215人");
+    answers(&[orchard()], "When was Orchard Foods founded?", &["1987"], "1987");
+    answers(&[orchard()], "How many people does Orchard Foods employ?", &["4,300"], "4,300");
+}
+
+#[test]
+fn the_label_and_the_cell_are_marked_on_the_page() {
+    let settled = ask(&[yunhe()], "云河科技2022年净利润是多少？");
+    assert_eq!(settled.citations[0].regions.len(), 2, "{}", settled.text);
+}
+
+#[test]
+fn what_the_documents_lack_is_named() {
+    refuses(&[yunhe(), beichen()], "南山药业股份有限公司2023年的营业收入是多少？", Reason::NoEvidence, "南山药业");
+    refuses(&[yunhe()], "云河科技2019年的营业收入是多少？", Reason::NoEvidence, "2019");
+    refuses(&[orchard()], "What were the net sales of Maple Retail Corp. in 2023?", Reason::NoEvidence, "Maple Retail");
+    refuses(&[orchard()], "What were the net sales of Orchard Foods in 2017?", Reason::NoEvidence, "2017");
+    refuses(&[], "云河科技2023年的营业收入是多少？", Reason::NoEvidence, "");
+}
+
+#[test]
+fn a_metric_that_no_passage_holds_is_refused() {
+    assert_eq!(ask(&[yunhe()], "云河科技2023年二氧化碳排放强度是多少？").verdict, Verdict::Refused);
+    assert_eq!(ask(&[orchard()], "What was the carbon emission intensity of Orchard Foods in 2023?").verdict, Verdict::Refused);
+}
+
+#[test]
+fn of_two_years_the_missing_one_makes_the_answer_partial() {
+    let settled = ask(&[yunhe()], "云河科技2023年和2019年的营业收入分别是多少？");
+    assert_eq!(settled.verdict, Verdict::Partial, "{}", settled.text);
+    assert!(settled.text.contains("128,450") && settled.text.contains("2019"), "{}", settled.text);
+    let settled = ask(&[yunhe()], "云河科技2023年和2022年的营业收入分别是多少？");
+    assert_eq!(settled.verdict, Verdict::Answered, "{}", settled.text);
+    assert!(settled.text.contains("128,450") && settled.text.contains("110,230"), "{}", settled.text);
+}
+
+fn written(papers: &[Paper], text: &str) -> (String, Vec<String>) {
+    let evidence = evidence(papers, "");
+    let checked = check(Draft::written(text), &evidence);
+    proven(&checked, &evidence);
+    (checked.text().to_owned(), checked.dropped().iter().map(|d| d.reason.clone()).collect())
+}
+
+#[test]
+fn a_models_sentence_needs_a_passage_and_its_numbers_in_it() {
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("2023年营业收入为128,450万元[3]。", "2023年营业收入为128,450万元。[1]", &[]),
+        ("2023年营业收入为12.85亿元[3]。", "2023年营业收入为12.85亿元。[1]", &[]),
+        ("2023年营业收入为138,450万元[3]。", "", &["number_not_in_source"]),
+        ("2023年营业收入为128,450元[3]。", "", &["number_not_in_source"]),
+        ("营业收入增长。", "", &["no_citation"]),
+        ("营业收入增长[9]。", "", &["no_citation"]),
+        ("公司总部位于杭州市[1][9]。", "公司总部位于杭州市。[1]", &[]),
+        ("员工总数为3,215人[1]。营业收入为999万元[3]。", "员工总数为3,215人。[1]", &["number_not_in_source"]),
+        ("净利润15,600万元[3]。总部位于杭州[1]。", "净利润15,600万元。[1]总部位于杭州。[2]", &[]),
+    ];
+    for (text, wanted, dropped) in cases {
+        let (got, reasons) = written(&[yunhe()], text);
+        assert_eq!((got.as_str(), reasons.iter().map(String::as_str).collect::<Vec<_>>()), (*wanted, dropped.to_vec()), "{text}");
+    }
+    let (text, dropped) = written(&[orchard()], "Net sales were $14,694 million in 2023 [3]. They fell by 7% [3].");
+    assert_eq!(
+        (text.as_str(), dropped.as_slice()),
+        ("Net sales were $14,694 million in 2023.[1]", &["number_not_in_source".to_owned()][..])
+    );
+}
+
+#[test]
+fn a_quote_is_found_in_other_spellings_and_returned_as_the_page_has_it() {
+    let page =
+        Page {
+            number: 1, text: "公司名称：云河\n科技（杭州）“总部”。Net sales—2023 ２０２３ ﬁnal".into(), ..Page::default()
+        };
+    let found = |quote: &str| locate(&page, quote).map(|r| page.text[r].to_owned());
+    assert_eq!(found("云河科技(杭州)").as_deref(), Some("云河\n科技（杭州）"));
+    assert_eq!(found("\"总部\"").as_deref(), Some("“总部”"));
+    assert_eq!(found("net  sales-2023").as_deref(), Some("Net sales—2023"));
+    assert_eq!(found("2023final").as_deref(), Some("２０２３ ﬁnal"));
+    assert_eq!(found("杭州云河"), None);
+    assert_eq!(found(" "), None);
+}
+
+proptest! {
+    #[test]
+    fn any_question_is_read_and_answered_or_refused(
+        text in "\\PC{0,60}|[云河科技北辰公司的是在和与年月日哪多少2023一二《》“”A-Za-z&.,' ]{0,40}",
+    ) {
+        ask(&[yunhe(), orchard()], &text);
+    }
+
+    #[test]
+    fn any_text_of_a_model_is_checked(text in "\\PC{0,60}|[营业收入128450万元。.;\\[\\]【】0-9,^ \nA-Za-z]{0,60}") {
+        let (kept, _) = written(&[yunhe(), orchard()], &text);
+        prop_assert!(kept.is_empty() || kept.contains('['));
+    }
+
+    #[test]
+    fn any_part_of_a_page_is_found_again(text in "[a-zA-Z云河０-９“”—ﬁ½ \n]{1,40}", from in 0_usize..40, length in 1_usize..20) {
+        let page = Page { number: 1, text, ..Page::default() };
+        let quote: String = page.text.chars().skip(from).take(length).collect();
+        prop_assert_eq!(locate(&page, &quote).is_some(), !quote.trim().is_empty());
+        let folded: String = quote.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        if let Some(range) = locate(&page, &folded) {
+            prop_assert!(page.text.get(range).is_some());
+        }
+    }
+}
+
+// ---- measured on public sets, on request --------------------------------------------------------------------------
+
+#[derive(serde::Deserialize)]
+struct Asked {
+    question: String,
+    answers: Vec<String>,
+    gold_doc_ids: Vec<String>,
+    lang: String,
+    category: String,
+    answerable: bool,
+    #[serde(default)]
+    meta: serde_json::Value,
+}
+
+fn lines<T: serde::de::DeserializeOwned>(set: &str, file: &str) -> Option<Vec<T>> {
+    let root =
+        std::env::var("DOSSIER_TEST_DATA").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data").into());
+    let text = std::fs::read_to_string(format!("{root}/{set}/{file}")).ok()?;
+    Some(text.lines().filter(|l| !l.trim().is_empty()).map(|l| serde_json::from_str(l).expect("a line of the set")).collect())
+}
+
+/// Gold passages as evidence: the share of answers that hold a gold answer, and of answerable questions that are refused.
+#[test]
+#[ignore = "measures; needs the public sets"]
+fn how_often_the_answer_holds_the_gold_answer() {
+    for set in ["cmrc_zh", "squad2_en", "xquad_en_zh", "tatqa_en"] {
+        let (Some(corpus), Some(asked)) =
+            (lines::<serde_json::Value>(set, "corpus.jsonl"), lines::<Asked>(set, "questions.jsonl"))
+        else {
+            println!("{set}: not here, skipped");
+            continue;
+        };
+        measure(set, &corpus, &asked);
+    }
+}
+
+fn measure(set: &str, corpus: &[serde_json::Value], asked: &[Asked]) {
+    let field = |d: &serde_json::Value, key: &str| d[key].as_str().unwrap_or_default().to_owned();
+    let texts: HashMap<String, (String, String)> =
+        corpus.iter().map(|d| (field(d, "doc_id"), (field(d, "title"), field(d, "text")))).collect();
+    let mut frequencies: HashMap<String, u64> = HashMap::new();
+    for (_, text) in texts.values() {
+        let distinct: std::collections::HashSet<String> = tokens(text).into_iter().collect();
+        for token in distinct {
+            *frequencies.entry(token).or_default() += 1;
+        }
+    }
+    let mut tallies: std::collections::BTreeMap<String, [usize; 4]> = std::collections::BTreeMap::new();
+    let began = std::time::Instant::now();
+    let show = std::env::var("SHOW").is_ok_and(|s| s == set);
+    for case in asked {
+        let context = if case.answerable {
+            case.gold_doc_ids.clone()
+        } else {
+            vec![case.meta["context_doc_id"].as_str().unwrap_or_default().to_owned()]
+        };
+        let blocks: Vec<Vec<&str>> =
+            context.iter().filter_map(|id| texts.get(id)).map(|(_, text)| text.lines().collect()).collect();
+        let papers: Vec<Paper> = context
+            .iter()
+            .filter_map(|id| texts.get(id))
+            .zip(&blocks)
+            .map(|((title, text), rows)| {
+                let table = text.contains(" | ");
+                paper(title, vec![if table { Grid(None, headers(rows), rows) } else { Prose(text) }])
+            })
+            .collect();
+        if papers.is_empty() || case.category == "arithmetic" || case.category == "count" {
+            continue;
+        }
+        let mut evidence = evidence(&papers, &case.question);
+        evidence.passages = texts.len() as u64;
+        evidence.frequencies =
+            tokens(&case.question).into_iter().map(|t| (t.clone(), frequencies.get(&t).copied().unwrap_or(0))).collect();
+        let question = Question::read(&case.question, &evidence.documents);
+        let settled = settle(&question, &evidence, check(extractive::draft(&question, &evidence), &evidence));
+        let plain = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase();
+        let first = settled.text.split('[').next().unwrap_or_default();
+        let refused = settled.verdict == Verdict::Refused;
+        let holds = |text: &str| case.answers.iter().any(|a| plain(text).contains(&plain(a)));
+        let from = case.meta["answer_from"].as_str().unwrap_or_default();
+        let key = format!("{set} {} {} {from}{}", case.lang, case.category, if case.answerable { "" } else { " unanswerable" });
+        let tally = tallies.entry(key).or_default();
+        tally[0] += 1;
+        tally[1] += usize::from(!refused && holds(first));
+        tally[2] += usize::from(!refused && holds(&settled.text));
+        tally[3] += usize::from(refused);
+        if show && case.answerable && (refused || !holds(&settled.text)) {
+            println!("Q {}\n  gold {:?}\n  got {}", case.question, case.answers, settled.text);
+        }
+    }
+    let each = began.elapsed().as_secs_f64() * 1e3 / asked.len() as f64;
+    for (key, [n, first, any, refused]) in tallies {
+        let share = |k: usize| 100.0 * k as f64 / n as f64;
+        println!(
+            "{key}: n {n}, first statement {:.1}, answer {:.1}, refused {:.1} ({each:.2} ms each)",
+            share(first),
+            share(any),
+            share(refused)
+        );
+    }
+}
+
+/// Rows at the top without a label, or without a figure that is no year, are header rows.
+fn headers(rows: &[&str]) -> u32 {
+    let heads = |row: &&&str| {
+        let mut cells = row.split(" | ");
+        let label = cells.next().unwrap_or_default().trim();
+        let figure =
+            cells.any(|c| c.chars().any(|c| c.is_ascii_digit()) && !(c.trim().len() == 4 && c.trim().parse::<u32>().is_ok()));
+        label.is_empty() || !figure && !label.ends_with(':')
+    };
+    rows.iter().take_while(heads).count().min(rows.len().saturating_sub(1)) as u32
+}
