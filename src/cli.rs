@@ -282,6 +282,100 @@ enum Batch {
 enum Eval {
     /// Run a set (a folder with questions.jsonl) or a suite (a folder with suite.toml)
     Run(EvalRun),
+    /// Check a set or suite, its documents included, and count what a run would do
+    Plan(EvalPlan),
+    /// Check a set or suite and exit
+    Lint {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// Compare two runs (`eval run --json`) or baselines, case by case; exits with 1 if the second is worse
+    Compare {
+        /// The earlier run.
+        before: PathBuf,
+        /// The later run.
+        after: PathBuf,
+        #[command(flatten)]
+        guard: EvalGuard,
+    },
+    /// What later runs are compared with
+    Baseline {
+        #[command(subcommand)]
+        command: EvalBaseline,
+    },
+    /// Simulate how often the comparison with a baseline is red without a reason, and how often it finds a drop
+    Power {
+        /// Cases of the suite.
+        #[arg(long, default_value_t = 200, value_name = "N")]
+        cases: usize,
+        /// Share of the verdicts that differ between two runs of the same build.
+        #[arg(long, default_value_t = 0.08, value_name = "SHARE", value_parser = share)]
+        flips: f64,
+        /// Share of the cases that a worse build loses.
+        #[arg(long, default_value_t = 0.1, value_name = "SHARE", value_parser = share)]
+        drop: f64,
+        /// Pairs of runs of each kind.
+        #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        rounds: u32,
+        #[command(flatten)]
+        guard: EvalGuard,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum EvalBaseline {
+    /// Accept a run as the baseline
+    Accept {
+        /// The run, as `eval run --json` prints it.
+        run: PathBuf,
+        /// The baseline file.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Why it is accepted; kept in the file.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct EvalPlan {
+    /// The folder.
+    pub dir: PathBuf,
+    /// Ask every question of a set too.
+    #[arg(long)]
+    pub ask: bool,
+    /// Only the first N questions.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    #[command(flatten)]
+    pub guard: EvalGuard,
+}
+
+/// When a drop counts.
+#[derive(Debug, Clone, Args)]
+pub struct EvalGuard {
+    /// Chance of a false alarm over all metrics together.
+    #[arg(long, default_value_t = 0.05, value_name = "SHARE", value_parser = share)]
+    pub alpha: f64,
+    /// Smaller drops pass, in points of 100.
+    #[arg(long, default_value_t = 3.0, value_name = "POINTS")]
+    pub least_drop: f64,
+    /// Compare although the documents are not the same.
+    #[arg(long)]
+    pub allow_corpus_change: bool,
+}
+
+impl From<&EvalGuard> for eval::Guard {
+    fn from(guard: &EvalGuard) -> Self {
+        Self { alpha: guard.alpha, least_drop: guard.least_drop / 100.0, allow_corpus_change: guard.allow_corpus_change }
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("it must be 0 to 1".into()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -300,6 +394,23 @@ pub struct EvalRun {
     /// Write one JSON line per question to this file.
     #[arg(long, value_name = "FILE")]
     pub outcomes: Option<PathBuf>,
+    /// Write a JUnit XML report to this file.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Write a Markdown summary to this file.
+    #[arg(long, value_name = "FILE")]
+    pub summary: Option<PathBuf>,
+    /// Compare with this baseline: a significant drop fails the run.
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Write this run as a baseline, whatever came of it.
+    #[arg(long, value_name = "FILE")]
+    pub write_baseline: Option<PathBuf>,
+    /// Why it becomes the baseline; kept in the file.
+    #[arg(long, value_name = "TEXT", requires = "write_baseline")]
+    pub reason: Option<String>,
+    #[command(flatten)]
+    pub guard: EvalGuard,
     /// Keep what is ingested in this directory instead of a throwaway one, so that the next run computes nothing again.
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
@@ -392,6 +503,37 @@ async fn run(line: Line) -> Result<u8, Failure> {
             }
         }
         Command::Eval { command: Eval::Run(run) } => crate::target::eval(&run, &settings, common.json).await,
+        Command::Eval { command: Eval::Plan(plan) } => {
+            let found = eval::plan::plan(&plan.dir, plan.ask, plan.limit, &(&plan.guard).into())?;
+            if common.json {
+                show::json(&found)
+            } else {
+                print!("{}", found.table())
+            }
+            Ok(exit::OK)
+        }
+        Command::Eval { command: Eval::Lint { dir } } => {
+            let found = eval::plan::plan(&dir, false, None, &eval::Guard::default())?;
+            eprintln!("{} {} is valid: {} questions over {} documents", found.kind, found.name, found.questions, found.documents);
+            Ok(exit::OK)
+        }
+        Command::Eval { command: Eval::Compare { before, after, guard } } => {
+            crate::target::compare(&before, &after, &(&guard).into(), common.json)
+        }
+        Command::Eval { command: Eval::Baseline { command: EvalBaseline::Accept { run, out, reason } } } => {
+            crate::target::accept(eval::Record::read(&run)?, &out, Some(reason))?;
+            Ok(exit::OK)
+        }
+        Command::Eval { command: Eval::Power { cases, flips, drop, rounds, guard } } => {
+            let study = eval::power::Study { cases, flips, drop, rounds: rounds as usize };
+            let power = study.run(&(&guard).into())?;
+            if common.json {
+                show::json(&power)
+            } else {
+                print!("{}", power.table())
+            }
+            Ok(exit::OK)
+        }
         command => {
             if let Command::Ingest { paths, recursive, dry_run: true, .. } = &command {
                 return dry_run(paths, *recursive, common.json);

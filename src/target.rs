@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use eval::{EvalError, Ingested, Mutant, NotIngested, Options, Progress, Target};
+use eval::{Comparison, EvalError, Ingested, Mutant, NotIngested, Options, Progress, Record, Target};
 use index::{
     corpus::DocumentId,
     hit::{Filters, Hits, Mode, Query},
@@ -38,13 +38,32 @@ pub async fn eval(run: &EvalRun, settings: &Settings, json: bool) -> Result<u8, 
     let data = run.keep.as_deref().unwrap_or(throwaway.path());
     let mutant =
         run.mutant.as_deref().map(str::parse::<Mutant>).transpose().map_err(|e| Failure::new(exit::USAGE, "usage", e))?;
-    let options = Options { mode: run.mode(), ask: run.ask, limit: run.limit, mutant, ..Options::default() };
+    let baseline = run.baseline.as_deref().map(Record::read).transpose()?;
+    let options = Options {
+        mode: run.mode(),
+        ask: run.ask,
+        limit: run.limit,
+        mutant,
+        config_hash: config_hash(run, settings),
+        baseline,
+        guard: (&run.guard).into(),
+        ..Options::default()
+    };
     let target = Measured { service: Service::open(data, settings.clone()).await? };
     let result = eval::run(&target, &run.dir, &options, &say).await;
     target.service.close().await;
     let report = result?;
     if let Some(file) = &run.outcomes {
-        write_lines(file, &report).map_err(|e| Failure::new(exit::FAILED, "storage", format!("`{}`: {e}", file.display())))?;
+        write_lines(file, &report).map_err(|e| unwritable(file, &e))?;
+    }
+    if let Some(file) = &run.junit {
+        write_text(file, &report.junit())?;
+    }
+    if let Some(file) = &run.summary {
+        write_text(file, &report.summary())?;
+    }
+    if let Some(file) = &run.write_baseline {
+        accept(Record::of(&report), file, run.reason.clone())?;
     }
     if json {
         show::json(&report)
@@ -56,6 +75,40 @@ pub async fn eval(run: &EvalRun, settings: &Settings, json: bool) -> Result<u8, 
         eval::Verdict::Failed => exit::FAILED,
         eval::Verdict::Inconclusive => exit::PART,
     })
+}
+
+/// Compares two runs; the exit code says whether the later one is worse.
+pub fn compare(before: &Path, after: &Path, guard: &eval::Guard, json: bool) -> Result<u8, Failure> {
+    let comparison = Comparison::of(&Record::read(before)?, &Record::read(after)?, guard)?.with_detectable();
+    if json {
+        show::json(&comparison)
+    } else {
+        print!("{}", comparison.table(true))
+    }
+    Ok(if comparison.dropped() { exit::FAILED } else { exit::OK })
+}
+
+/// Writes a run as a baseline.
+pub fn accept(record: Record, file: &Path, reason: Option<String>) -> Result<(), Failure> {
+    let record = record.accepted(reason);
+    let text = record.to_json().map_err(|e| unwritable(file, &e))?;
+    write_text(file, &text)?;
+    eprintln!("{} cases of {} are the baseline in {}", record.cases.len(), record.name, file.display());
+    Ok(())
+}
+
+/// What the numbers depend on besides the documents and the program.
+fn config_hash(run: &EvalRun, settings: &Settings) -> String {
+    let text = serde_json::to_string(&(&settings.index, &settings.llm, run.mode(), &run.mutant)).unwrap_or_default();
+    blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
+}
+
+fn write_text(file: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(file, text).map_err(|e| unwritable(file, &e))
+}
+
+fn unwritable(file: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(exit::FAILED, "storage", format!("cannot write `{}`: {error}", file.display()))
 }
 
 #[async_trait]

@@ -122,6 +122,14 @@ impl Record {
         .into()
     }
 
+    /// The record as a baseline: what is watched, and why it was accepted.
+    pub fn accepted(mut self, reason: Option<String>) -> Self {
+        for case in self.cases.values_mut() {
+            case.scores.retain(|metric, _| self.watched.contains(metric));
+        }
+        Self { reason, ..self }
+    }
+
     /// Reads a baseline, or the JSON of a run (`eval run --json`).
     ///
     /// # Errors
@@ -260,7 +268,7 @@ pub struct Paired {
     pub worse: usize,
     /// Cases that became better.
     pub better: usize,
-    /// How likely such a loss is by chance alone.
+    /// How likely such a change, either way, is by chance alone.
     pub p: f64,
     /// Whether a drop fails the run.
     pub watched: bool,
@@ -499,11 +507,11 @@ pub(crate) mod tests {
     #[test]
     fn a_drop_counts_only_if_it_is_significant_and_large_enough() {
         let lose = |n: usize, of: usize| -> Vec<f64> { (0..of).map(|i| f64::from(u8::from(i >= n))).collect() };
-        assert!(!dropped(&lose(0, 50), &lose(4, 50)), "8 points by four cases may be chance");
-        assert!(dropped(&lose(0, 50), &lose(5, 50)));
+        assert!(!dropped(&lose(0, 50), &lose(5, 50)), "10 points by five cases may be chance");
+        assert!(dropped(&lose(0, 50), &lose(6, 50)));
         assert!(!dropped(&lose(0, 1000), &lose(20, 1000)), "2 points are significant, but a trifle");
         assert!(dropped(&lose(0, 1000), &lose(40, 1000)));
-        assert!(!dropped(&lose(5, 50), &lose(0, 50)), "a rise is no drop");
+        assert!(!dropped(&lose(9, 50), &lose(0, 50)), "a rise is no drop");
     }
 
     #[test]
@@ -537,7 +545,10 @@ pub(crate) mod tests {
     #[test]
     fn a_baseline_is_sorted_has_one_line_per_case_and_reads_back() {
         let mut before = record(&[("乙-1", 0.5), ("a-2", 1.0), ("a-1", 0.0)]);
-        before.reason = Some("首次 first".into());
+        for case in before.cases.values_mut() {
+            case.scores.insert("page.mrr@10".into(), 0.5);
+        }
+        let before = before.accepted(Some("首次 first".into()));
         let json = before.to_json().unwrap();
         let lines: Vec<&str> = json.lines().filter(|l| l.contains("scores")).collect();
         assert_eq!(lines[0], r#"    "a-1": {"scores":{"answer.correct":0.0}},"#);

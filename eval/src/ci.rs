@@ -93,7 +93,7 @@ impl Report {
             }
         }
         self.write_drops(out)?;
-        for setting in &self.settings {
+        for setting in self.settings.iter().filter(|s| !s.metrics.is_empty()) {
             writeln!(out, "\n<details><summary>{}: {} questions</summary>\n", cell(&setting.name), setting.questions)?;
             writeln!(out, "| metric | % | 95 % | n |\n|---|--:|---|--:|")?;
             for line in &setting.metrics {
@@ -311,7 +311,7 @@ mod tests {
         assert!(compared.dropped(), "{}", worse.table());
         assert_eq!(compared.worse().count(), 6);
         let summary = worse.summary();
-        assert!(summary.contains("| `answer.facts` | 100.0 | 0.0 | -100.0 | 6 / 0 | 0.0156 |"), "{summary}");
+        assert!(summary.contains("| `answer.facts` | 100.0 | 0.0 | -100.0 | 6 / 0 | 0.031"), "{summary}");
         assert!(summary.contains("| 例3 | answer.facts 1.00 → 0.00; answer wrong"), "{summary}");
         assert!(worse.junit().contains("name=\"answer.facts does not drop\"><failure"), "{}", worse.junit());
     }

@@ -1,4 +1,4 @@
-//! Did a number drop, or did a few verdicts just flip? Paired tests of one run against another, one-sided: only a loss counts.
+//! Did a number drop, or did a few verdicts just flip? Paired, two-sided tests of one run against another.
 //!
 //! The null hypothesis is run-to-run noise: a case that changed is as likely to have become better as worse. Where all changes have one
 //! size (yes or no) the exact sign test is McNemar's exact test (Psychometrika 12, 1947; Dixon & Mood, JASA 41, 1946). Where scores
@@ -14,7 +14,7 @@ const ENUMERATED: usize = 13;
 const SEED: u64 = 0x5eed_0002;
 const SAME: f64 = 1e-9;
 
-/// How likely a loss this large is if nothing changed.
+/// How likely a change this large, either way, is if nothing changed but by chance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Test {
     pub(crate) p: f64,
@@ -26,25 +26,27 @@ pub(crate) struct Test {
 pub(crate) fn test(losses: &[f64]) -> Test {
     let changed: Vec<f64> = losses.iter().copied().filter(|d| d.abs() > SAME).collect();
     let n = changed.len();
-    let least = 0.5_f64.powi(i32::try_from(n).unwrap_or(i32::MAX));
+    let each = 0.5_f64.powi(i32::try_from(n).unwrap_or(i32::MAX));
+    let seen = changed.iter().sum::<f64>().abs();
     let alike = changed.iter().all(|d| (d.abs() - changed[0].abs()).abs() < SAME);
     let p = match () {
-        () if alike => at_least(n, changed.iter().filter(|d| **d > 0.0).count()),
+        () if alike => {
+            let worse = changed.iter().filter(|d| **d > 0.0).count();
+            2.0 * at_least(n, worse.max(n - worse))
+        }
         () if n <= ENUMERATED => {
             let sign = |flips: usize, i: usize| if flips >> i & 1 == 1 { -1.0 } else { 1.0 };
             let flipped = |flips: usize| changed.iter().enumerate().map(|(i, d)| sign(flips, i) * d.abs()).sum::<f64>();
-            let seen: f64 = changed.iter().sum();
-            (0..1 << n).filter(|flips| flipped(*flips) >= seen - SAME).count() as f64 * least
+            (0..1 << n).filter(|flips| flipped(*flips).abs() >= seen - SAME).count() as f64 * each
         }
         () => {
-            let seen: f64 = changed.iter().sum();
             let mut draw = Draws(SEED);
             let mut flipped = || changed.iter().map(|d| if draw.next() >> 63 == 1 { *d } else { -d }).sum::<f64>();
-            let extreme = (0..DRAWS).filter(|_| flipped() >= seen - SAME).count();
+            let extreme = (0..DRAWS).filter(|_| flipped().abs() >= seen - SAME).count();
             (extreme + 1) as f64 / (DRAWS + 1) as f64
         }
     };
-    Test { p, least }
+    Test { p: p.min(1.0), least: (2.0 * each).min(1.0) }
 }
 
 /// The level at which each of several tests is held, so that all together raise a false alarm at most `alpha` of the time.
@@ -79,7 +81,7 @@ fn power(cases: usize, lost: usize, flips: f64, alpha: f64, least_drop: f64) -> 
     for flipped in 0..=others {
         if share > -40.0 {
             let changed = lost + flipped;
-            let significant = critical(changed, alpha).map(|b| b.saturating_sub(lost));
+            let significant = critical(changed, alpha / 2.0).map(|b| b.saturating_sub(lost));
             // worse − better ≥ least_drop · cases, with `w` of the flipped ones worse: lost + w − (flipped − w).
             let large = ((least_drop * cases as f64 - lost as f64 + flipped as f64) / 2.0 - SAME).ceil().max(0.0) as usize;
             power += significant.map_or(0.0, |w| share.exp() * at_least(flipped, w.max(large)));
@@ -92,7 +94,7 @@ fn power(cases: usize, lost: usize, flips: f64, alpha: f64, least_drop: f64) -> 
     power
 }
 
-/// The fewest losses among `n` changes that are significant.
+/// The fewest losses among `n` changes that chance exceeds with at most `alpha`.
 fn critical(n: usize, alpha: f64) -> Option<usize> {
     let mut tail = 0.0;
     let mut fewest = None;
@@ -137,18 +139,20 @@ mod tests {
     #[test]
     fn the_exact_test_agrees_with_binomial_tables() {
         // Sums of binomial coefficients in whole numbers.
-        close(binary(5, 0, 100).p, 0.03125);
-        close(binary(9, 1, 40).p, 0.010_742_187_5);
-        close(binary(30, 14, 0).p, 0.011314421);
-        close(binary(0, 7, 3).p, 1.0);
+        close(binary(6, 0, 100).p, 0.03125);
+        close(binary(9, 1, 40).p, 0.021_484_375);
+        close(binary(1, 9, 40).p, 0.021_484_375);
+        close(binary(30, 14, 0).p, 0.022_628_841);
+        close(binary(4, 4, 3).p, 1.0);
         close(binary(0, 0, 50).p, 1.0);
-        assert!(binary(1500, 900, 0).p < 1e-30 && binary(1500, 1500, 0).p > 0.5);
+        assert!(binary(1500, 900, 0).p < 1e-30 && binary(1500, 1500, 0).p > 0.99);
     }
 
     #[test]
     fn graded_losses_weigh_what_they_lose() {
-        // One large loss among small gains is no evidence; consistent losses are. All 2^5 signs: only the seen one is as extreme.
-        close(test(&[0.5, 0.4, 0.3, 0.2, 0.1, 0.0]).p, 1.0 / 32.0);
+        // One large loss among small gains is no evidence; consistent losses are. Of 2^5 signs the seen ones and their
+        // opposite are as extreme.
+        close(test(&[0.5, 0.4, 0.3, 0.2, 0.1, 0.0]).p, 2.0 / 32.0);
         assert!(test(&[1.0, -0.1, -0.1, -0.1, -0.1]).p > 0.4);
         let many: Vec<f64> = (0..40).map(|i| if i % 4 == 0 { -0.25 } else { 0.2 + f64::from(i) / 100.0 }).collect();
         assert!(test(&many).p < 0.001);
@@ -166,10 +170,10 @@ mod tests {
 
     #[test]
     fn the_smallest_detectable_drop_shrinks_with_cases_and_grows_with_noise() {
-        // Five losses and no gain are the fewest that are significant.
-        close(detectable(100, 0.0, 0.05, 0.03).unwrap(), 0.05);
+        // Six losses and no gain are the fewest that are significant.
+        close(detectable(100, 0.0, 0.05, 0.03).unwrap(), 0.06);
         close(detectable(1000, 0.0, 0.05, 0.03).unwrap(), 0.03);
-        assert_eq!(detectable(4, 0.0, 0.05, 0.03), None);
+        assert_eq!(detectable(5, 0.0, 0.05, 0.03), None);
         let (quiet, noisy, large) =
             (detectable(200, 0.03, 0.05, 0.03), detectable(200, 0.08, 0.05, 0.03), detectable(800, 0.08, 0.05, 0.03));
         assert!(quiet < noisy && large < noisy && noisy < Some(0.1), "{quiet:?} {noisy:?} {large:?}");
