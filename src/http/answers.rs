@@ -117,7 +117,7 @@ fn streamed(state: &web::Data<State>, request: &HttpRequest, call: Call, ask: As
             Err(Outcome::Stopping) => sink.send("error", &shutting_down().document(&id)).await,
         };
         // Nobody to tell any more.
-        told.unwrap_or_else(|Gone| ());
+        told.unwrap_or(());
     })
 }
 

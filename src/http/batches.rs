@@ -63,11 +63,11 @@ pub async fn create_batch(state: web::Data<State>, request: HttpRequest, payload
     let mut form = form(&state, &request, payload)?;
     let mut part = form.next().await?;
     let mut scenario = None;
-    if let Some(Part::Text(name, text)) = &part {
-        if name == "scenario" {
-            scenario = Some(text.clone());
-            part = form.next().await?;
-        }
+    if let Some(Part::Text(name, text)) = &part
+        && name == "scenario"
+    {
+        scenario = Some(text.clone());
+        part = form.next().await?;
     }
     let call = state.call(scenario.as_deref()).await?;
     let id = queue.open_batch(&call).await?;
@@ -226,7 +226,7 @@ pub async fn follow_batch(state: web::Data<State>, id: web::Path<String>, reques
             },
             () = super::stopped(state.stopping.clone()) => Problem::passing("server_shutting_down", "the server is shutting down; the batch goes on at its next start"),
         };
-        sink.send("error", &problem.document(&id)).await.unwrap_or_else(|Gone| ());
+        sink.send("error", &problem.document(&id)).await.unwrap_or(());
     }))
 }
 
