@@ -777,3 +777,38 @@ fn logs(server: bool) {
 pub fn identity(path: &Path) -> String {
     std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf()).to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// The words of a line of shell: quotes group, `#` and `>` end the command.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quoted = false;
+        for c in line.chars() {
+            match c {
+                '"' => quoted = !quoted,
+                '#' | '>' | '|' if !quoted => break,
+                ' ' if !quoted => words.push(String::new()),
+                c => words.last_mut().unwrap().push(c),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    #[test]
+    fn every_command_of_the_evaluation_guide_can_be_said() {
+        let guide = include_str!("../docs/EVALUATION.md");
+        let blocks = guide.split("```").skip(1).step_by(2).filter(|b| b.starts_with("sh\n") || b.starts_with("yaml\n"));
+        let lines = blocks.flat_map(str::lines).map(|line| line.trim().trim_start_matches("- "));
+        let commands: Vec<&str> = lines.filter(|line| line.starts_with("dossier ")).collect();
+        assert!(commands.len() > 10);
+        for command in commands {
+            Line::try_parse_from(words(command)).unwrap_or_else(|e| panic!("{command}: {e}"));
+        }
+    }
+}
