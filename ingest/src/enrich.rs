@@ -232,7 +232,7 @@ fn stem(name: &str) -> String {
 /// The language most of the text is written in.
 fn language(seen: &Seen) -> Option<Fact<String>> {
     let (mut han, mut kana, mut hangul, mut latin) = (0usize, 0usize, 0usize, 0usize);
-    for c in seen.front.lines.iter().flat_map(|l| l.shown.chars()) {
+    for c in seen.front.lines.iter().flat_map(|l| l.shown.chars()).take(20_000) {
         match c {
             '\u{3040}'..='\u{30ff}' => kana += 1,
             '\u{ac00}'..='\u{d7af}' => hangul += 1,
@@ -272,7 +272,9 @@ fn latin_language(seen: &Seen) -> Option<&'static str> {
     ];
     let mut counts = [0usize; 5];
     let mut words = 0;
-    for word in seen.front.lines.iter().flat_map(|l| l.key.split(|c: char| !c.is_alphabetic())).filter(|w| !w.is_empty()) {
+    for word in
+        seen.front.lines.iter().flat_map(|l| l.key.split(|c: char| !c.is_alphabetic())).filter(|w| !w.is_empty()).take(3000)
+    {
         words += 1;
         for (count, (_, list)) in counts.iter_mut().zip(WORDS) {
             *count += usize::from(list.contains(&word));

@@ -147,7 +147,7 @@ fn registrant(seen: &Seen, pool: &mut Pool) {
     let page = |l: &&Line| l.page == line.page;
     let near = lines[..at].iter().rev().filter(page).take(9).chain(lines[at + 1..].iter().filter(page).take(4));
     let before = lines[..at].last().filter(|l| l.page == line.page && is_name_line(l));
-    let named = before.or_else(|| near.filter(|l| is_name_line(l)).find(|l| legal_names(&l.shown).next().is_some()));
+    let named = before.or_else(|| near.filter(|l| is_name_line(l)).find(|l| l.legal_names().next().is_some()));
     if let Some(found) = named {
         pool.add(&found.shown, 0.97, on(found));
     }
@@ -190,7 +190,7 @@ fn defined(seen: &Seen, pool: &mut Pool) {
             pool.add(name, 0.85, on(line));
             continue;
         }
-        for range in legal_names(&line.shown) {
+        for range in line.legal_names() {
             let after: String = line.key[range.end..].chars().take(120).collect();
             let bracket = after.trim_start().strip_prefix('(').map(|rest| rest.split(')').next().unwrap_or(rest));
             let own = bracket.is_some_and(|b| {
@@ -217,7 +217,7 @@ fn meaning(line: &Line) -> Option<(Vec<&str>, &str)> {
     let (left, right) = line.shown.split_once('指')?;
     let left = left.trim_matches(|c: char| c == '|' || c == ' ');
     let right = right.trim_start_matches(|c: char| c == '|' || c == ' ' || c == ':');
-    let name = &right[legal_names(right).next().filter(|r| r.start == 0)?];
+    let name = &right[legal_names(right).into_iter().next().filter(|r| r.start == 0)?];
     // `董事会 指 …公司董事会` names another thing.
     let rest = right[name.len()..].trim_start();
     let whole = rest.is_empty() || rest.starts_with([',', '(', ';', '。', '及', '|']);
@@ -255,7 +255,7 @@ fn covered(seen: &Seen, kind: Option<ReportKind>, pool: &mut Pool) {
         if serves || place {
             continue;
         }
-        for range in legal_names(&line.shown) {
+        for range in line.legal_names() {
             let alone = range.start == 0;
             let mut weight = if line.page == seen.front.cover { 0.6 } else { 0.4 };
             weight += if line.size > 0.0 && line.size > 0.6 * largest { 0.1 } else { 0.0 };
@@ -268,17 +268,17 @@ fn covered(seen: &Seen, kind: Option<ReportKind>, pool: &mut Pool) {
             pool.add(&line.shown[range], weight, on(line));
         }
     }
-    for range in legal_names(&seen.file.shown) {
+    for range in seen.file.legal_names() {
         pool.add(&seen.file.shown[range], 0.5, Where::FileName);
     }
     if let Some(title) = &seen.title {
-        for range in legal_names(&title.shown) {
+        for range in title.legal_names() {
             pool.add(&title.shown[range], 0.3, Where::Properties);
         }
     }
     for (line, count) in &seen.front.running {
         let from = Where::Header { quote: quote(&line.raw) };
-        for range in legal_names(&line.shown) {
+        for range in line.legal_names() {
             pool.add(&line.shown[range], if *count >= 5 { 0.65 } else { 0.5 }, from.clone());
         }
     }
@@ -340,7 +340,7 @@ fn announced(seen: &Seen, kind: Option<ReportKind>, pool: &mut Pool) {
     for line in seen.front.page(seen.front.cover) {
         if let Some(at) = listed(&line.key).first().map(|l| l.0) {
             let head = line.shown[..at].trim_end();
-            let legal = legal_names(head).last().filter(|r| r.end + 2 >= head.len());
+            let legal = legal_names(head).into_iter().last().filter(|r| r.end + 2 >= head.len());
             let name = legal.map_or_else(|| capitals(head), |r| &head[r]);
             pool.add(name, 0.8, on(line));
         }
@@ -571,7 +571,7 @@ const FORMS: [&str; 30] = [
 const DOUBTFUL: [&str; 9] = ["co", "sa", "ag", "se", "ab", "spa", "trust", "lp", "company"];
 
 /// Names with a legal form in a text, as ranges.
-fn legal_names(text: &str) -> std::vec::IntoIter<std::ops::Range<usize>> {
+pub(super) fn legal_names(text: &str) -> Vec<std::ops::Range<usize>> {
     let mut found = Vec::new();
     if has_han(text) {
         for form in ["有限责任公司", "有限公司", "有限責任公司", "集团公司", "集團公司"] {
@@ -594,7 +594,7 @@ fn legal_names(text: &str) -> std::vec::IntoIter<std::ops::Range<usize>> {
         found.dedup_by(|b, a| b.start < a.end);
     }
     latin_names(text, &mut found);
-    found.into_iter()
+    found
 }
 
 /// Words before a Chinese name that do not belong to it.
@@ -652,10 +652,12 @@ fn latin_names(text: &str, found: &mut Vec<std::ops::Range<usize>>) {
     let mut floor = 0;
     for (at, (begin, word)) in words.iter().enumerate() {
         let bare = word.trim_end_matches([',', ';', ':', ')', '"']);
+        let capital = bare.starts_with(|c: char| c.is_uppercase()) || matches!(bare, "plc" | "nv" | "p.l.c.");
+        if !capital || bare.len() > 14 {
+            continue;
+        }
         let form = bare.replace('.', "").to_ascii_lowercase();
-        if !FORMS.contains(&form.as_str())
-            || !bare.starts_with(|c: char| c.is_uppercase()) && !matches!(form.as_str(), "plc" | "nv")
-        {
+        if !FORMS.contains(&form.as_str()) {
             continue;
         }
         if DOUBTFUL.contains(&form.as_str()) && form.len() == 2 && form != "co" && bare.chars().any(|c| c.is_lowercase()) {
@@ -846,7 +848,7 @@ fn other_names(seen: &Seen, company: &str, pool: &Pool) -> Vec<String> {
                 terms.iter().filter(|t| !OWN.contains(&fold(t).as_str()) && t.chars().count() >= 2).map(|t| (*t).to_owned()),
             );
         }
-        for range in legal_names(&line.shown).filter(|_| line.kind != BlockKind::Table) {
+        for range in line.legal_names().filter(|_| line.kind != BlockKind::Table) {
             if brand(&line.shown[range.clone()]) == own {
                 names.extend(quoted(&line.shown[range.end..], &own));
             }

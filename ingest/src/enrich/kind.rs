@@ -103,7 +103,7 @@ fn filed<'a>(seen: &'a Seen) -> Option<(String, &'a Line)> {
 pub(super) fn of_title(key: &str) -> Option<(ReportKind, &'static str)> {
     use ReportKind::*;
     // In the order in which the special comes before the general.
-    const WORDS: [(&str, ReportKind); 72] = [
+    const WORDS: [(&str, ReportKind); 73] = [
         ("证券研究报告", Research),
         ("公司研究报告", Research),
         ("公司深度报告", Research),
@@ -165,6 +165,7 @@ pub(super) fn of_title(key: &str) -> Option<(ReportKind, &'static str)> {
         ("季报", Quarterly),
         ("quarterly report", Quarterly),
         ("审计报告", Other),
+        ("统计公报", MarketReport),
         ("proxy statement", Other),
         ("industry report", MarketReport),
         ("market report", MarketReport),
@@ -177,6 +178,12 @@ pub(super) fn of_title(key: &str) -> Option<(ReportKind, &'static str)> {
         ("分析报告", MarketReport),
         ("洞察报告", MarketReport),
     ];
+    // `关于…年度报告的问询函的回复` is about a report.
+    let about = key.find("关于").is_some_and(|at| at <= 40)
+        && ["公告", "问询函", "回复", "法律意见", "核查意见", "审核意见"].iter().any(|w| key.contains(w));
+    if about {
+        return Some((Announcement, "公告"));
+    }
     if let Some((word, kind)) = WORDS.iter().find(|(word, _)| key.contains(word)) {
         // `interim results`, `季度报告摘要` and the like keep their kind; a note on the report is none.
         return Some((*kind, word));

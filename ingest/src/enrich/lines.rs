@@ -1,8 +1,10 @@
 //! The first pages as lines that can be compared: one spelling of widths, quotes, dashes, blanks and numerals.
 
-use std::{borrow::Cow, collections::HashMap, sync::LazyLock};
+use std::{borrow::Cow, cell::OnceCell, collections::HashMap, ops::Range, sync::LazyLock};
 
 use index::page::{BlockKind, Page};
+
+use super::company::legal_names;
 
 /// Pages that are looked at, and how many bytes of text at most.
 const PAGES: usize = 12;
@@ -24,6 +26,8 @@ pub(super) struct Line {
     pub kind: BlockKind,
     /// Height of its first word in points; 0 where unknown.
     pub size: f32,
+    /// The names with a legal form in it, once somebody asked.
+    names: OnceCell<Vec<Range<usize>>>,
     /// How many lines stand above it in a document without pages; 0 where there are pages.
     pub above: usize,
 }
@@ -37,7 +41,12 @@ impl Line {
     fn new(page: u32, raw: &str, kind: BlockKind, size: f32) -> Self {
         let shown = plain(raw);
         let key = fold(&shown);
-        Self { page, raw: raw.trim().into(), shown, key, kind, size, above: 0 }
+        Self { page, raw: raw.trim().into(), shown, key, kind, size, names: OnceCell::new(), above: 0 }
+    }
+
+    /// The names with a legal form in it, as ranges of `shown`.
+    pub fn legal_names(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        self.names.get_or_init(|| legal_names(&self.shown)).iter().cloned()
     }
 
     /// Whether it could stand on a cover or in a header: no sentence, no row of a table.

@@ -15,6 +15,9 @@ fn unit(key: &str) -> Option<&str> {
     if let Some(at) = key.find("单位:").or_else(|| key.find("单位为")) {
         return Some(&key[at..]).filter(|_| key.chars().count() <= 120);
     }
+    if !["million", "thousand", "billion", "000", "元", "£m", "€m", "$m"].iter().any(|w| key.contains(w)) {
+        return None;
+    }
     let open = [
         "(in ",
         "(dollars in ",
@@ -90,46 +93,94 @@ fn scale(units: &[(&Line, &str)]) -> Counted {
     (share >= 0.7).then(|| fact((*most).to_owned(), if all.len() >= 2 { 0.8 * share } else { 0.65 }, on(line)))
 }
 
-/// Names and signs of currencies that stand for themselves, folded.
-const NAMES: [(&str, &[&str]); 14] = [
-    ("CNY", &["人民币", "rmb", "renminbi", "cny"]),
-    ("USD", &["us$", "u.s. dollar", "us dollar", "usd", "united states dollar", "美元"]),
-    ("HKD", &["hk$", "hong kong dollar", "hkd", "港币", "港元"]),
-    ("EUR", &["€", "euro", "eur", "欧元"]),
-    ("GBP", &["£", "pounds sterling", "gbp", "sterling", "英镑"]),
-    ("AUD", &["a$", "australian dollar", "aud"]),
-    ("CAD", &["c$", "canadian dollar", "cad", "cdn$"]),
-    ("JPY", &["japanese yen", "yen", "jpy", "日元"]),
-    ("CHF", &["swiss franc", "chf"]),
-    ("SGD", &["s$", "singapore dollar", "sgd"]),
-    ("TWD", &["nt$", "new taiwan dollar", "新台币", "新臺币"]),
-    ("NZD", &["nz$", "new zealand dollar", "nzd"]),
-    ("SEK", &["swedish krona", "sek"]),
-    ("INR", &["₹", "indian rupee", "inr"]),
-];
-
-/// Whether a name stands at a place on its own: `sek` is no part of `seek`, `a$` none of `usa$`.
-fn count(key: &str, name: &str) -> usize {
-    let letter = |c: char| c.is_ascii_alphanumeric();
-    let left = name.starts_with(|c: char| c.is_ascii_alphabetic());
-    let right = name.ends_with(|c: char| c.is_ascii_alphabetic());
-    key.match_indices(name)
-        .filter(|(at, _)| {
-            let after = &key[at + name.len()..];
-            let plural = after.strip_prefix('s').unwrap_or(after);
-            // `rmb1,200` and `usd 5` follow an amount; another letter makes another word.
-            (!left || !key[..*at].ends_with(letter)) && (!right || !plural.starts_with(|c: char| c.is_ascii_alphabetic()))
-        })
-        .count()
+/// The currencies a line names, by code, each as often as it is named.
+fn names(key: &str) -> Vec<(&'static str, usize)> {
+    let mut found: Vec<(&'static str, usize)> = Vec::new();
+    let mut add = |code, n: usize| match found.iter_mut().find(|(c, _)| *c == code) {
+        Some(entry) => entry.1 += n,
+        None if n > 0 => found.push((code, n)),
+        None => (),
+    };
+    let mut before = "";
+    for word in key.split(|c: char| !c.is_ascii_alphabetic() && c != '.').filter(|w| !w.is_empty()) {
+        if let Some(code) = worded(word, before) {
+            add(code, 1);
+        }
+        before = word;
+    }
+    for (at, _) in key.match_indices('$') {
+        let head = &key[..at];
+        let letters = head.bytes().rev().take_while(|b| b.is_ascii_alphabetic() || *b == b'.').count();
+        let code = match head[at - letters..].trim_matches('.') {
+            "us" | "u.s" => "USD",
+            "hk" => "HKD",
+            "a" | "au" => "AUD",
+            "c" | "cdn" | "ca" => "CAD",
+            "s" => "SGD",
+            "nt" => "TWD",
+            "nz" => "NZD",
+            _ => continue,
+        };
+        add(code, 1);
+    }
+    if !key.is_ascii() {
+        const SIGNS: [(&str, &str); 11] = [
+            ("€", "EUR"),
+            ("£", "GBP"),
+            ("₹", "INR"),
+            ("人民币", "CNY"),
+            ("美元", "USD"),
+            ("港币", "HKD"),
+            ("港元", "HKD"),
+            ("欧元", "EUR"),
+            ("英镑", "GBP"),
+            ("日元", "JPY"),
+            ("新台币", "TWD"),
+        ];
+        for (sign, code) in SIGNS {
+            add(code, key.matches(sign).count());
+        }
+    }
+    found
 }
 
-fn names(key: &str) -> impl Iterator<Item = (&'static str, usize)> + '_ {
-    NAMES.iter().map(|(code, names)| (*code, names.iter().map(|n| count(key, n)).sum())).filter(|(_, n)| *n > 0)
+/// A currency in words: its code, or its noun after the country it belongs to.
+fn worded(word: &str, before: &str) -> Option<&'static str> {
+    Some(match word.trim_end_matches('.') {
+        "rmb" | "renminbi" | "cny" => "CNY",
+        "usd" => "USD",
+        "hkd" => "HKD",
+        "eur" | "euro" | "euros" => "EUR",
+        "gbp" => "GBP",
+        "sterling" if before.starts_with("pound") => "GBP",
+        "aud" => "AUD",
+        "jpy" | "yen" => "JPY",
+        "chf" => "CHF",
+        "franc" | "francs" if before == "swiss" => "CHF",
+        "sgd" => "SGD",
+        "nzd" => "NZD",
+        "sek" => "SEK",
+        "krona" | "kronor" if before == "swedish" => "SEK",
+        "inr" => "INR",
+        "rupee" | "rupees" if before == "indian" => "INR",
+        "dollar" | "dollars" => match before {
+            "us" | "u.s." | "u.s" | "states" | "american" => "USD",
+            "kong" => "HKD",
+            "australian" => "AUD",
+            "canadian" => "CAD",
+            "singapore" => "SGD",
+            "taiwan" => "TWD",
+            "zealand" => "NZD",
+            _ => return None,
+        },
+        _ => return None,
+    })
 }
 
 fn currency(seen: &Seen, units: &[(&Line, &str)], form: Option<&str>) -> Counted {
     let lines = &seen.front.lines;
-    for line in lines {
+    let told: Vec<(&Line, Vec<(&str, usize)>)> = lines.iter().map(|l| (l, names(&l.key))).collect();
+    for (line, _) in told.iter().filter(|(_, names)| !names.is_empty()) {
         let states = [
             "presentation currency",
             "reporting currency",
@@ -143,13 +194,12 @@ fn currency(seen: &Seen, units: &[(&Line, &str)], form: Option<&str>) -> Counted
         ];
         let Some(at) = states.iter().filter_map(|s| line.key.find(s)).min() else { continue };
         let end = (at + 160..line.key.len()).find(|i| line.key.is_char_boundary(*i)).unwrap_or(line.key.len());
-        let mut told = names(&line.key[at..end]);
-        if let (Some((code, _)), None) = (told.next(), told.next()) {
+        if let [(code, _)] = names(&line.key[at..end])[..] {
             return Some(fact(code.into(), 0.92, on(line)));
         }
     }
     // Unit lines of tables, if those that name a currency agree.
-    let named: Vec<(&Line, &str)> = units.iter().filter_map(|(line, unit)| Some((*line, names(unit).next()?.0))).collect();
+    let named: Vec<(&Line, &str)> = units.iter().filter_map(|(line, unit)| Some((*line, names(unit).first()?.0))).collect();
     if let Some((line, code)) = named.first()
         && named.iter().all(|(_, c)| c == code)
     {
@@ -158,8 +208,8 @@ fn currency(seen: &Seen, units: &[(&Line, &str)], form: Option<&str>) -> Counted
     let mut counts: Vec<(&str, usize)> = Vec::new();
     let mut dollars = 0;
     let mut yuan = 0;
-    for line in lines {
-        for (code, n) in names(&line.key) {
+    for (line, names) in &told {
+        for (code, n) in names.iter().copied() {
             match counts.iter_mut().find(|(c, _)| *c == code) {
                 Some(entry) => entry.1 += n,
                 None => counts.push((code, n)),

@@ -372,6 +372,167 @@ fn 文件名只在别处都没有时说话() {
 }
 
 #[test]
+fn a_year_of_whole_weeks_may_end_in_the_first_days_of_january() {
+    let cover = "# FORM 10-K\n\n☑ Annual Report pursuant to Section 13\n\nfor the fiscal year ended January 1, 2023\n\n# WARREN & WARREN\n\n(Exact name of registrant as specified in its charter)\n\nCommon Stock, Par Value $1.00 | WNW | New York Stock Exchange";
+    check(
+        "WW_2022_10K.pdf",
+        &[&format!("{COMMISSION}{cover}")],
+        "company: WARREN & WARREN\nticker: WNW\nperiod: FY 2022 2023-01-01",
+    );
+}
+
+#[test]
+fn a_year_may_be_announced_on_one_line_and_dated_on_the_next() {
+    let cover = "# FORM 10-K\n\nFor the fiscal year ended\n\nSaturday, January 28, 2023\n\nKestrel Brands, Inc.\n\n(Exact name of registrant as specified in its charter)";
+    check(
+        "k.pdf",
+        &[&format!("{COMMISSION}{cover}"), "fiscal 2022 and fiscal 2021. In fiscal 2022, fiscal 2021"],
+        "company: Kestrel Brands, Inc.\nperiod: FY 2022 2023-01-28",
+    );
+}
+
+#[test]
+fn quarters_of_twelve_weeks() {
+    let cover = "# FORM 10-Q\n\nFor the quarterly period ended February 12, 2023\n\n# Depot Wholesale Corporation\n\n(Exact name of registrant as specified in its charter)";
+    let text = "12 and 24 Weeks Ended\n\n24 weeks ended February 12, 2023";
+    check("d.pdf", &[&format!("{COMMISSION}{cover}"), text], "period: Q2 2023 2023-02-12");
+}
+
+#[test]
+fn headlines_of_results() {
+    check(
+        "p.pdf",
+        &[
+            "# MERIDIAN PHARMA REPORTS SECOND-QUARTER 2023 RESULTS\n\nNEW YORK, NY, Tuesday, August 1, 2023 – Meridian Pharma Inc. (NYSE: MPH) reported financial results for the second quarter of 2023",
+        ],
+        "company: Meridian Pharma Inc.\nticker: MPH\nkind: earnings_release\nperiod: Q2 2023 -",
+    );
+    check(
+        "p.pdf",
+        &["# Lumen Reports Q4 and Full-Year 2022 Results\n\nJanuary 24, 2023"],
+        "company: Lumen\nkind: earnings_release\nperiod: FY 2022 -\ndate: 2023-01-24",
+    );
+    check(
+        "ADA_2022Q4_EARNINGS.pdf",
+        &[
+            "# Ada Reports Record Revenue\n\nSAN JOSE, Calif. — Dec. 15, 2022 — Ada Inc. (Nasdaq: ADA) today reported financial results for its fourth quarter and fiscal year 2022 ended Dec. 2, 2022.",
+        ],
+        "company: Ada Inc.\nticker: ADA\nkind: earnings_release",
+    );
+    check(
+        "b.pdf",
+        &[
+            "# Big Box Reports Second Quarter Results\n\nBig Box Co., Inc. (NYSE: BBX) today announced results for the 13-week second quarter ended July 29, 2023 (\"Q2 FY24\"), as compared to the 13-week second quarter ended July 30, 2022 (\"Q2 FY23\"). For FY24 it expects more; FY24 has 53 weeks.",
+        ],
+        "company: Big Box Co., Inc.\nkind: earnings_release\nperiod: Q2 2024 2023-07-29",
+    );
+}
+
+#[test]
+fn an_english_report_of_a_company_listed_in_hong_kong() {
+    let cover = "# Riverside Technology Holdings Limited\n\n(Incorporated in the Cayman Islands with limited liability)\n\n(Stock Code: 2998)\n\n# ANNUAL REPORT 2022";
+    let text = "The financial statements are presented in RMB, unless otherwise stated. RMB'000\n\nRMB'000";
+    check(
+        "2998.pdf",
+        &[cover, text],
+        "company: Riverside Technology Holdings Limited\nticker: 2998\nkind: annual\nperiod: FY 2022 -\ncurrency: CNY",
+    );
+}
+
+#[test]
+fn european_legal_forms() {
+    check("v.pdf", &["# Integrated Report 2022\n\nVossberg SE"], "company: Vossberg SE\nkind: annual\nperiod: FY 2022 -");
+    check(
+        "n.pdf",
+        &["# Annual Report 2023\n\nHelvora S.A.\n\nThe consolidated statements are presented in Swiss francs (CHF)."],
+        "company: Helvora S.A.\nkind: annual\ncurrency: CHF",
+    );
+    check(
+        "l.pdf",
+        &[&format!(
+            "{COMMISSION}# FORM 20-F\n\nFor the fiscal year ended December 31, 2022\n\n# LITHO HOLDING N.V.\n\n(Exact Name of Registrant as Specified in Its Charter)"
+        )],
+        "company: LITHO HOLDING N.V.\nform: 20-F\nperiod: FY 2022 2022-12-31",
+    );
+}
+
+#[test]
+fn an_outlook_on_a_market_is_a_market_report() {
+    check(
+        "o.pdf",
+        &["# Global Battery Storage Market Outlook 2025\n\nNorthgate Research\n\nMarch 2025"],
+        "kind: market_report\nperiod: FY 2025 -\ndate: 2025-03",
+    );
+}
+
+#[test]
+fn 科创板招股说明书的提示和申报稿() {
+    let cover = "本次发行股票拟在科创板上市，科创板公司具有研发投入大、经营风险高、业绩不稳定、退市风险高等特点，投资者面临较大的市场风险。\n\n# 星桥生物科技股份有限公司\n\nStarbridge Biotech Co., Ltd.\n\n（上海市浦东新区祥科路1号）\n\n# 首次公开发行股票并在科创板上市招股说明书（申报稿）\n\n保荐人（主承销商）\n\n（上海市广东路689号）\n\n海川证券股份有限公司";
+    check("p.pdf", &[cover], "company: 星桥生物科技股份有限公司\nkind: prospectus\nform: 招股说明书\nalias: Starbridge Biotech");
+}
+
+#[test]
+fn 新三板年报封面的主办券商不是公司() {
+    let cover = "证券代码：839999 证券简称：青禾农业 主办券商：海川证券\n\n# 青禾农业科技股份有限公司\n\n# 年度报告\n\n# 2022";
+    check(
+        "x.pdf",
+        &[cover],
+        "company: 青禾农业科技股份有限公司\nticker: 839999\nkind: annual\nperiod: FY 2022 -\nalias: 青禾农业",
+    );
+}
+
+#[test]
+fn 证券公司自己的年报() {
+    check(
+        "z.pdf",
+        &["# 海川证券股份有限公司\n\nHAICHUAN SECURITIES CO., LTD.\n\n# 2022年年度报告\n\n股票代码：601999"],
+        "company: 海川证券股份有限公司\nticker: 601999\nkind: annual\nperiod: FY 2022 -",
+    );
+}
+
+#[test]
+fn 截至三月的年度按年报所称() {
+    let cover = "# 寶利控股有限公司\n\n(於百慕達註冊成立之有限公司)\n\n(股份代號：1999)\n\n# 年報 2022/23";
+    check(
+        "b.pdf",
+        &[cover, "截至2023年3月31日止年度"],
+        "company: 寶利控股有限公司\nticker: 1999\nkind: annual\nperiod: FY 2023 2023-03-31",
+    );
+}
+
+#[test]
+fn 三季度业绩与前三季度() {
+    check(
+        "q.pdf",
+        &["证券代码：300998 证券简称：辰光电子\n\n# 辰光电子股份有限公司\n\n# 2023年前三季度业绩预告"],
+        "kind: earnings_release\nperiod: 9M 2023 -",
+    );
+}
+
+#[test]
+fn 行业简报与统计公报() {
+    check(
+        "y.pdf",
+        &["# 2023年云江市国民经济和社会发展统计公报\n\n云江市统计局\n\n2024年3月15日"],
+        "kind: market_report\nperiod: FY 2023 -\ndate: 2024-03-15\ncompany: -",
+    );
+    check(
+        "c.pdf",
+        &["# 2023年中国低空经济行业研究报告\n\n澜山咨询"],
+        "kind: market_report\ncompany: 澜山咨询\nperiod: FY 2023 -",
+    );
+}
+
+#[test]
+fn 问询回复与法律意见不是年报() {
+    check(
+        "l.pdf",
+        &["# 关于海岚新材料股份有限公司2022年年度报告的信息披露监管问询函的回复公告"],
+        "kind: announcement\nperiod: -",
+    );
+}
+
+#[test]
 fn nothing_in_gives_nothing_out_and_no_panic() {
     for text in [
         "",
