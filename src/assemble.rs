@@ -1,6 +1,6 @@
 //! Puts the floors together over one data directory.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use index::{
     IndexError,
@@ -18,6 +18,9 @@ use crate::config::Settings;
 
 /// The one generation of the index there is so far: the folder's name under `index/`.
 const GENERATION: &str = "g1";
+
+/// How long a worker may take to its next checkpoint when the service stops.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Everything that works on one data directory.
 pub struct Service {
@@ -60,11 +63,14 @@ impl Service {
         Ok(Arc::new(Self { settings, catalog, pipeline, searcher, engine, stop, workers }))
     }
 
-    /// Stops the workers at their next checkpoint and closes the catalog.
+    /// Stops the workers at their next checkpoint, or wherever they are after a while (the next start goes on from there),
+    /// and closes the catalog.
     pub async fn close(&self) {
         self.stop.send_replace(true);
-        if let Some(workers) = self.workers.lock().await.take() {
-            workers.await.ok();
+        if let Some(mut workers) = self.workers.lock().await.take()
+            && tokio::time::timeout(PATIENCE, &mut workers).await.is_err()
+        {
+            workers.abort();
         }
         self.catalog.db().close().await;
     }

@@ -88,10 +88,8 @@ impl Settings {
     /// # Errors
     /// Everything that is wrong: unknown settings with the nearest known name, values of a wrong kind, a file that is absent.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        if let Some(file) = file {
-            if !file.is_file() {
-                return Err(ConfigError(vec![format!("the configuration file `{}` does not exist", file.display())]));
-            }
+        if let Some(file) = file.filter(|file| !file.is_file()) {
+            return Err(ConfigError(vec![format!("the configuration file `{}` does not exist", file.display())]));
         }
         let environment = Env::prefixed("DOSSIER_").filter(|key| key.as_str().contains("__")).split("__");
         let mut figment = Figment::from(Toml::string(DEFAULTS));
