@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -31,7 +32,7 @@ pub struct Service {
     pub url: String,
     pub client: Client,
     child: Child,
-    data: TempDir,
+    data: Arc<TempDir>,
 }
 
 /// A response that was read.
@@ -60,7 +61,8 @@ impl Service {
     }
 
     /// A service on a data directory that may hold something.
-    pub async fn on(data: TempDir, settings: &[(&str, &str)]) -> Self {
+    pub async fn on(data: impl Into<Arc<TempDir>>, settings: &[(&str, &str)]) -> Self {
+        let data = data.into();
         rustls::crypto::ring::default_provider().install_default().ok();
         let mut command = dossier();
         command.args(["serve", "--bind", "127.0.0.1:0", "--data"]).arg(data.path()).envs(settings.iter().copied());
@@ -78,6 +80,12 @@ impl Service {
     /// Asks the process to stop.
     pub fn terminate(&self) {
         assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Ends the process without a warning.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Waits for the end of the process; returns its exit code.
