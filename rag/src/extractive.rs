@@ -11,29 +11,43 @@ use std::{
 };
 
 use index::{
+    corpus::{DocumentId, PassageKind},
     hit::Hit,
-    lexical::{analyse, fold, tokens},
-    lexicon,
-    page::{Cell, Page, Table},
+    lexical::{analyse, fold, term, tokens},
+    lexicon::{self, Translated},
+    page::{BlockKind, Cell, Page, Table},
 };
 
 use crate::{
     ask::Reason,
     cite::{self, Draft, Statement},
     evidence::Evidence,
-    period::{Period, periods, relative},
-    quantity::quantities,
-    question::{Kind, Question, years},
-    sentence::{is_han, one_line},
-    verdict,
+    glossary,
+    period::{Part, Period, periods, relative},
+    quantity::{Unit, quantities},
+    question::{Kind, Name, PLACES, Question, years},
+    sentence::{is_han, one_line, sentences},
 };
 
-/// Least share of the question's telling words that an answer must hold, when both are in one language.
+/// Least share of what is asked that a sentence and what it leans on must hold.
 const ENOUGH: f32 = 0.5;
+/// The same for a row of a table: a label is short, and a missing word makes it another metric.
+const ENOUGH_LABEL: f32 = 0.6;
 /// The same across languages, where a word may have been translated otherwise.
 const ENOUGH_ABROAD: f32 = 0.4;
+/// Least share that the sentence or label must hold itself.
+const ENOUGH_OWN: f32 = 0.15;
+/// What a word counts that only the title, the headings, the beginning of the passage or the sentence before holds.
+const LEANT: f32 = 0.8;
+/// What a word counts that only the rest of the passage holds.
+const AROUND: f32 = 0.4;
+/// What a word of the title or of the beginning of a passage weighs in choosing among its sentences: it is what all of them
+/// speak of.
+const TOPIC: f32 = 0.2;
+/// What another name of a concept counts against the one that the question uses.
+const SYNONYM: f32 = 0.9;
 /// A further sentence is added if it is nearly as good as the best one.
-const NEARLY: f32 = 0.85;
+const NEARLY: f32 = 0.75;
 /// Most statements of an answer that asks for one thing.
 const STATEMENTS: usize = 2;
 
@@ -42,18 +56,18 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
     if let Some(message) = missing_name(question, evidence).or_else(|| missing_word(question, evidence)) {
         return Draft::refused(Reason::NoEvidence, message);
     }
-    let reader = Reader::new(question, evidence);
-    let mut candidates = reader.candidates();
-    if candidates.is_empty() && !evidence.hits.is_empty() && !question.periods.is_empty() {
+    if evidence.hits.is_empty() {
+        return Draft::refused(Reason::NoEvidence, no_evidence(question));
+    }
+    let mut candidates = Reader::new(question, evidence).candidates();
+    let other_period = candidates.is_empty() || candidates.iter().any(|candidate| candidate.other_period);
+    candidates.retain(|candidate| candidate.enough);
+    if candidates.is_empty() && other_period && !question.periods.is_empty() {
         return Draft::refused(Reason::NoEvidence, no_period(question));
     }
-    candidates.retain(Candidate::is_enough);
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.statement.hit.cmp(&b.statement.hit)));
     if candidates.is_empty() {
-        return match evidence.hits.is_empty() {
-            true => Draft::refused(Reason::NoEvidence, no_evidence(question)),
-            false => Draft::refused(Reason::WeakEvidence, verdict::weak(question)),
-        };
+        return Draft::refused(Reason::WeakEvidence, weak(question));
     }
     let (statements, missing) = compose(question, candidates);
     Draft::quoted(statements, missing)
@@ -62,55 +76,142 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
 /// A sentence or row that may answer.
 struct Candidate {
     statement: Statement,
+    document: DocumentId,
     /// How good it is, for ranking.
     score: f32,
-    /// Share of the question's telling words that it holds.
-    coverage: f32,
+    /// Whether it says enough of what is asked to be an answer at all.
+    enough: bool,
+    /// Whether it would be enough, were it not for the period: it speaks of another one.
+    other_period: bool,
     /// The asked period it speaks for.
     period: Option<Period>,
-    abroad: bool,
 }
 
-impl Candidate {
-    fn is_enough(&self) -> bool {
-        self.coverage >= if self.abroad { ENOUGH_ABROAD } else { ENOUGH }
+type Terms = HashSet<u32>;
+
+/// A word or concept of the question.
+struct Word {
+    weight: f32,
+    /// The ways it may be written, each as terms, and what each counts; a way that counts less than 1 must be held whole.
+    ways: Vec<(Vec<u32>, f32)>,
+    /// Whether nothing is an answer that does not hold it: a concept of reports, a place, the rarest word beside a figure.
+    must: bool,
+}
+
+impl Word {
+    fn share(&self, held: &Terms) -> f32 {
+        let of = |(way, counts): &(Vec<u32>, f32)| {
+            let share = way.iter().filter(|term| held.contains(term)).count() as f32 / way.len().max(1) as f32;
+            if *counts < 1.0 && share < 1.0 { 0.0 } else { share * counts }
+        };
+        self.ways.iter().map(of).fold(0.0, f32::max)
     }
+}
+
+/// What the sentences of one passage share, worked out once: how far each of the question's words is held by its title,
+/// headings and beginning, and by the passage as a whole.
+struct Scene<'a> {
+    at: usize,
+    hit: &'a Hit,
+    /// For the words in the question's own language, and for the translated ones.
+    shares: [Vec<Share>; 2],
+    /// The pairs of neighbours in its title and headings.
+    title: HashSet<(String, String)>,
+    /// The periods that its document reports on.
+    reports: Vec<Period>,
+    /// Whether its words are near an asked period, where the document states none.
+    near_period: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Share {
+    leant: f32,
+    around: f32,
+}
+
+/// How much of what is asked a text holds.
+struct Held {
+    /// By itself, without what all of the passage speaks of.
+    own: f32,
+    /// With what it leans on.
+    near: f32,
+    /// Whether it holds every word that it must.
+    musts: bool,
 }
 
 /// Reads the evidence with one question in mind.
 struct Reader<'a> {
     question: &'a Question,
     evidence: &'a Evidence,
-    /// The question's words, each with the ways it may be written and its weight.
-    words: Vec<Word>,
-    translated: Vec<Word>,
+    /// The kind of answer: a number where a figure is asked for, however the question is put.
+    kind: Kind,
+    /// Whether it names a figure of reports.
+    figure: bool,
+    /// The question's words, and their translations.
+    words: [Vec<Word>; 2],
     pairs: HashSet<(String, String)>,
+    folded: String,
+    /// What is counted: `days` in `how many days`.
+    counted: Option<String>,
+    percent: bool,
+    negated: bool,
+    currency: Option<&'static str>,
     best: f32,
-}
-
-/// A word of the question: what it weighs, and the sets of terms of which one must be held whole.
-struct Word {
-    weight: f32,
-    ways: Vec<Vec<u32>>,
 }
 
 impl<'a> Reader<'a> {
     fn new(question: &'a Question, evidence: &'a Evidence) -> Self {
-        let word = |token: &String| {
-            // A single character is part of too many words to tell much.
-            let single = token.chars().count() == 1 && token.chars().all(is_han);
-            Word { weight: evidence.idf(token) * if single { 0.3 } else { 1.0 }, ways: vec![vec![index::lexical::term(token)]] }
+        let (mentions, rest) = glossary::mentions(&fold(&question.subject));
+        let weight = |token: &String| evidence.idf(token) * tells(token, evidence);
+        let concepts = |foreign: bool| {
+            mentions.iter().map(move |mention| {
+                let asked = tokens(&mention.name);
+                let terms: Vec<u32> = asked.iter().map(|token| term(token)).collect();
+                let ways = mention.names.iter().map(|name| (name.clone(), if *name == terms { 1.0 } else { SYNONYM })).collect();
+                let weight = if foreign { 1.0 } else { asked.iter().map(weight).sum() };
+                Word { weight, ways, must: true }
+            })
         };
-        let translated = lexicon::translate(&question.subject)
-            .into_iter()
-            .map(|word| Word { weight: 1.0, ways: word.senses.iter().map(|sense| sense.iter().map(|(term, _)| *term).collect()).collect() })
+        let left: HashSet<String> = tokens(&rest).into_iter().collect();
+        let plain = question.terms.iter().filter(|token| left.contains(*token));
+        let figure = mentions.iter().any(|mention| mention.figure) && matches!(question.kind, Kind::Which | Kind::Other);
+        let kind = if figure { Kind::Number } else { question.kind };
+        // A question about reports: what it asks for is named by all of its words.
+        let report = mentions.iter().any(|mention| mention.figure) || question.documents().is_some();
+        let rare = |token: &&String| !token.chars().any(is_han) || token.chars().count() > 1 && is_word(token);
+        let rarest =
+            plain.clone().filter(rare).max_by(|a, b| weight(a).total_cmp(&weight(b))).filter(|_| kind == Kind::Number && report);
+        // `Quick ratio` is named by what stands before it.
+        let ratio = question.words.windows(2).find(|pair| matches!(pair[1].as_str(), "ratio" | "margin" | "rate" | "yield"));
+        let ratio = ratio.filter(|_| kind == Kind::Number).map(|pair| &pair[0]);
+        let must = |token: &String| {
+            let foreign = question.chinese && token.chars().all(|c| c.is_ascii_alphabetic()) && token.len() > 1;
+            foreign
+                || report && PLACES.contains(&token.as_str()) && token != "中国"
+                || rarest == Some(token)
+                || ratio == Some(token)
+        };
+        let here = concepts(false)
+            .chain(plain.map(|token| Word { weight: weight(token), ways: vec![(vec![term(token)], 1.0)], must: must(token) }))
             .collect();
+        let senses = |word: Translated| {
+            let ways = word.senses.iter().map(|sense| (sense.iter().map(|(term, _)| *term).collect(), 1.0)).collect();
+            Word { weight: 1.0, ways, must: false }
+        };
+        let abroad = concepts(true).chain(lexicon::translate(&rest).into_iter().map(senses)).collect();
+        let folded = fold(&question.text).into_owned();
         Self {
             question,
             evidence,
-            words: question.terms.iter().map(word).collect(),
-            translated,
-            pairs: pairs(&question.words),
+            kind,
+            figure: mentions.iter().any(|mention| mention.figure),
+            words: [here, abroad],
+            pairs: if question.chinese { neighbours(&asked_zh(&folded)) } else { pairs(&question.words) },
+            counted: counted(&folded),
+            percent: ["percent", "%", "百分", "占比", "比例", "margin", "率", "growth"].iter().any(|w| folded.contains(w)),
+            negated: negated(&question.subject),
+            currency: currency(&folded),
+            folded,
             best: evidence.hits.iter().map(|hit| hit.score).fold(f32::MIN, f32::max),
         }
     }
@@ -123,62 +224,114 @@ impl<'a> Reader<'a> {
             if named.as_ref().is_some_and(|named| !named.contains(&hit.passage.document.id)) {
                 continue;
             }
+            let scene = self.scene(at, hit);
             for (part, page, range) in cite::places(self.evidence, hit) {
                 for block in page.blocks.iter().filter(|b| b.range().start < range.end && range.start < b.range().end) {
                     if let Some(table) = &block.table {
-                        found.extend(self.rows(at, hit, part, page, table, &range, &mut seen));
+                        found.extend(self.rows(&scene, part, page, table, &range, &mut seen));
                     }
                 }
+                let mut before = Terms::new();
+                let mut above = None;
                 for piece in cite::pieces(page, range) {
-                    let row = page.blocks.iter().any(|b| b.table.is_some() && b.range().contains(&piece.start));
-                    if seen.insert((hit.passage.document.id, part, piece.clone())) {
-                        found.extend(self.sentence(at, hit, part, page, piece, row));
+                    let text = one_line(&page.text[piece.clone()]).into_owned();
+                    let own = terms(&text);
+                    let whole = leaning(page, above.take(), piece.clone());
+                    above = Some(piece.clone());
+                    if seen.insert((hit.passage.document.id, part, piece)) {
+                        found.extend(self.sentence(&scene, part, page, whole, text, &own, &before));
                     }
+                    before = own;
                 }
             }
         }
         found
     }
 
+    fn scene(&self, at: usize, hit: &'a Hit) -> Scene<'a> {
+        let passage = &hit.passage;
+        let lead = sentences(&passage.text).first().map_or("", |first| &passage.text[first.clone()]);
+        let title = format!("{} {}", passage.document.title, passage.headings.join(" "));
+        let mut leant = terms(&title);
+        if passage.kind == PassageKind::Text {
+            leant.extend(terms(lead));
+        }
+        let around = terms(&passage.text);
+        let shares =
+            |words: &Vec<Word>| words.iter().map(|w| Share { leant: w.share(&leant), around: w.share(&around) }).collect();
+        let reports = years(&passage.document);
+        let near_period = !self.question.periods.is_empty()
+            && reports.is_empty()
+            && [passage.headings.join(" ").as_str(), &passage.text]
+                .iter()
+                .any(|text| periods(text).iter().any(|(_, said)| self.question.periods.iter().any(|asked| said.answers(*asked))));
+        let title = if self.question.chinese { neighbours(&fold(&title)) } else { pairs(&tokens(&title)) };
+        Scene { at, hit, shares: [shares(&self.words[0]), shares(&self.words[1])], title, reports, near_period }
+    }
+
     /// A sentence, or a row of a table as it stands.
-    fn sentence(&self, at: usize, hit: &Hit, part: u32, page: &Page, piece: Range<usize>, row: bool) -> Option<Candidate> {
-        let text = one_line(&page.text[piece.clone()]).into_owned();
-        let context = context(hit);
+    #[allow(clippy::too_many_arguments)] // where it stands, and what was worked out of it already
+    fn sentence(
+        &self,
+        scene: &Scene,
+        part: u32,
+        page: &Page,
+        piece: Range<usize>,
+        text: String,
+        own: &Terms,
+        before: &Terms,
+    ) -> Option<Candidate> {
+        let block = page.blocks.iter().find(|b| b.range().contains(&piece.end.saturating_sub(1)));
+        let table = block.and_then(|b| b.table.as_ref());
+        let header =
+            table.is_some_and(|t| t.rows.iter().take(t.header_rows as usize).flatten().any(|c| piece.contains(&c.range().start)));
+        let heading = block.is_some_and(|b| matches!(b.kind, BlockKind::Heading(_)));
+        if header || heading || text.ends_with(['?', '？', ':', '：']) {
+            // It announces something or asks; it says nothing.
+            return None;
+        }
         let abroad = self.abroad(&text);
-        let (coverage, own) = self.coverage(&text, &context, abroad);
-        let period = self.agrees(&text, hit, None)?;
-        let mut score = coverage + 0.3 * self.neighbours(&text) + self.fits(&text) + period.1;
-        if row {
+        let held = self.held(scene, own, before, abroad);
+        let agreement = self.agrees(&text, scene);
+        let fit = self.fits(&text)?;
+        let mut score = 0.7 * held.own + 0.3 * held.near + 0.3 * self.neighbours(scene, &text) + fit;
+        if table.is_some() {
             // A row read as a sentence lacks its header: the look-up says the same better.
             score -= 0.15;
         }
-        (own > 0.0).then(|| self.candidate(at, hit, part, piece, text, vec![], coverage, score, period.0, abroad))
+        let least = if abroad { ENOUGH_ABROAD } else { ENOUGH };
+        let enough = held.near >= least && held.own >= ENOUGH_OWN && fit > -0.2 && held.musts;
+        let text = one_line(&page.text[piece.clone()]).into_owned();
+        Some(self.candidate(scene, part, piece, text, vec![], enough, score, agreement))
     }
 
     /// The rows of a table whose label says what is asked, each with the value under the asked period.
-    #[allow(clippy::too_many_arguments)] // where a row stands
     fn rows(
         &self,
-        at: usize,
-        hit: &Hit,
+        scene: &Scene,
         part: u32,
         page: &Page,
         table: &Table,
         range: &Range<usize>,
-        seen: &mut HashSet<(index::corpus::DocumentId, u32, Range<usize>)>,
+        seen: &mut HashSet<(DocumentId, u32, Range<usize>)>,
     ) -> Vec<Candidate> {
         let text = |cell: &Cell| page.text.get(cell.range()).unwrap_or_default().trim();
         let headers = headers(page, table);
-        let report = years(&hit.passage.document).iter().find_map(|p| p.year);
-        let context = format!("{} {} {}", context(hit), table.caption.as_deref().unwrap_or_default(), table.unit.as_deref().unwrap_or_default());
+        let header_terms: HashMap<u32, Terms> = headers.iter().map(|(column, header)| (*column, terms(header))).collect();
+        let around =
+            terms(&format!("{} {}", table.caption.as_deref().unwrap_or_default(), table.unit.as_deref().unwrap_or_default()));
         let unit = table.unit.as_deref().map(unit_in_brackets).unwrap_or_default();
+        let dated = headers.values().any(|header| has_year(header));
+        let latest = headers.values().flat_map(|h| periods(h)).filter_map(|(_, p)| p.year).max();
         let mut found = Vec::new();
         let mut group = String::new();
         for row in table.rows.iter().skip(table.header_rows as usize) {
             let filled: Vec<&Cell> = row.iter().filter(|cell| !text(cell).is_empty()).collect();
             let (Some(first), Some(last)) = (filled.first(), filled.last()) else { continue };
             let line = first.start as usize..last.end as usize;
-            let values: Vec<&&Cell> = filled.iter().filter(|cell| is_value(text(cell))).collect();
+            // A year in front is the row's label: a table may have its periods in rows.
+            let value = |cell: &Cell| is_value(text(cell)) && !(cell.column == 0 && filled.len() > 1 && is_period(text(cell)));
+            let values: Vec<&&Cell> = filled.iter().filter(|cell| value(cell)).collect();
             if values.is_empty() {
                 // A row of one cell heads those under it.
                 group = if filled.len() == 1 { text(first).to_owned() } else { String::new() };
@@ -187,28 +340,47 @@ impl<'a> Reader<'a> {
             if line.start < range.start || line.end > range.end {
                 continue;
             }
-            let label = filled.iter().filter(|cell| !is_value(text(cell))).map(|cell| text(cell)).collect::<Vec<_>>().join(" ");
+            let label = filled.iter().filter(|cell| !value(cell)).map(|cell| text(cell)).collect::<Vec<_>>().join(" ");
             if label.is_empty() {
                 continue;
             }
+            let label_terms = terms(&label);
+            let mut before = around.clone();
+            before.extend(terms(&group));
             let abroad = self.abroad(&label);
             for cell in &values {
-                let header = headers.get(&cell.column).cloned().unwrap_or_default();
-                let described = format!("{label} {header}");
-                let (coverage, own) = self.coverage(&described, &format!("{context} {group}"), abroad);
-                if own <= 0.0 {
+                let header = headers.get(&cell.column).map_or("", String::as_str);
+                let mut own = label_terms.clone();
+                own.extend(header_terms.get(&cell.column).into_iter().flatten());
+                let held = self.held(scene, &own, &before, abroad);
+                if held.own <= 0.0 {
                     continue;
                 }
-                let Some((period, agreement)) = self.agrees(&header, hit, report) else { continue };
-                let extra = self.extra(&label, abroad);
-                let number = if matches!(self.question.kind, Kind::Number | Kind::Which | Kind::Other | Kind::How) { 0.15 } else { -0.1 };
-                // Without a period in the question, the first column is what a report puts first.
-                let first_column = if cell.column == values[0].column { 0.02 } else { 0.0 };
-                let score = coverage + number + agreement - 0.25 * extra + first_column;
-                let statement = said(self.question.chinese, &label, &header, text(cell), &unit);
+                let described = format!("{label} {header}");
+                // Where the columns are years, one without a year is none of them.
+                let undated = |_: &(Option<Period>, f32)| {
+                    !dated || self.question.periods.is_empty() || has_year(&described) || relative(&described, Some(1)).is_some()
+                };
+                let agreement = self.agrees(&described, scene).filter(undated);
+                let value = text(cell);
+                let Some(fit) =
+                    self.measures(&described, value, &format!("{unit} {}", table.caption.as_deref().unwrap_or_default()))
+                else {
+                    continue;
+                };
+                let extra = self.extra(&own, abroad);
+                // Without a period in the question, the latest is meant, or what a report puts first.
+                let year = periods(header).iter().find_map(|(_, p)| p.year);
+                let current = self.question.periods.is_empty() && year.is_some() && year == latest;
+                let first_column = cell.column == values[0].column;
+                let order = if current { 0.06 } else { 0.0 } + if first_column { 0.02 } else { 0.0 };
+                let score = 0.7 * held.own + 0.3 * held.near + fit + order - 0.3 * extra;
+                let least = if abroad { ENOUGH_ABROAD } else { ENOUGH_LABEL };
+                let enough = held.near >= least && held.musts && held.own >= 0.4;
+                let statement = said(self.question.chinese, &label, header, value, &unit);
+                seen.insert((scene.hit.passage.document.id, part, line.clone()));
                 let focus = vec![first.range(), cell.range()];
-                seen.insert((hit.passage.document.id, part, line.clone()));
-                found.push(self.candidate(at, hit, part, line.clone(), statement, focus, coverage, score, period, abroad));
+                found.push(self.candidate(scene, part, line.clone(), statement, focus, enough, score, agreement));
             }
         }
         found
@@ -217,126 +389,346 @@ impl<'a> Reader<'a> {
     #[allow(clippy::too_many_arguments)] // the parts of one candidate
     fn candidate(
         &self,
-        at: usize,
-        hit: &Hit,
+        scene: &Scene,
         part: u32,
         quote: Range<usize>,
         text: String,
         focus: Vec<Range<usize>>,
-        coverage: f32,
+        enough: bool,
         score: f32,
-        period: Option<Period>,
-        abroad: bool,
+        agreement: Option<(Option<Period>, f32)>,
     ) -> Candidate {
         // The passage's own rank counts too, but less than what the sentence says.
-        let standing = 0.25 * (hit.score - self.best) - 0.01 * at as f32;
-        Candidate { statement: Statement { text, hit: at, part, quote, focus }, score: score + standing, coverage, period, abroad }
+        let standing = 0.25 * (scene.hit.score - self.best) - 0.01 * scene.at as f32;
+        let statement = Statement { text, hit: scene.at, part, quote, focus };
+        let document = scene.hit.passage.document.id;
+        let (period, surely) = agreement.unwrap_or_default();
+        let right_period = agreement.is_some();
+        let score = score + standing + surely;
+        Candidate { statement, document, score, enough: enough && right_period, other_period: enough && !right_period, period }
     }
 
-    /// Whether a text is in the other language than the question.
+    /// Whether a text is in the other language than the question, and the question could be translated.
     fn abroad(&self, text: &str) -> bool {
-        text.contains(is_han) != self.question.chinese && text.chars().filter(|c| c.is_alphabetic()).count() > 2
+        let other = text.contains(is_han) != self.question.chinese && text.chars().filter(|c| c.is_alphabetic()).count() > 2;
+        other && !self.words[1].is_empty()
     }
 
-    /// The share of the question's telling words that a text holds, those that only its context holds for half; and the share
-    /// of the text alone.
-    fn coverage(&self, text: &str, context: &str, abroad: bool) -> (f32, f32) {
-        let words = if abroad && !self.translated.is_empty() { &self.translated } else { &self.words };
-        let total: f32 = words.iter().map(|w| w.weight).sum();
+    /// How much of what is asked a text holds; `before` is what stands right above it.
+    fn held(&self, scene: &Scene, own: &Terms, before: &Terms, abroad: bool) -> Held {
+        let language = usize::from(abroad);
+        let words = &self.words[language];
+        let (mut own_sum, mut own_total, mut near, mut total) = (0.0, 0.0, 0.0, 0.0);
+        let mut musts = true;
+        for (word, share) in words.iter().zip(&scene.shares[language]) {
+            let mine = word.share(own);
+            let above = word.share(before);
+            let weight = word.weight * if share.leant > 0.99 { TOPIC } else { 1.0 };
+            own_sum += weight * mine;
+            own_total += weight;
+            near += word.weight * mine.max(LEANT * share.leant.max(above)).max(AROUND * share.around);
+            total += word.weight;
+            if word.must {
+                // A figure is told by its own row or sentence; of anything else the passage may speak as a whole.
+                let around = if self.figure { 0.0 } else { share.around };
+                musts &= mine.max(above).max(share.leant).max(around) >= SYNONYM - 0.01;
+            }
+        }
         if total <= 0.0 {
             // A question of names and periods alone: whatever speaks of them.
-            return (ENOUGH, 0.01);
+            return Held { own: ENOUGH, near: ENOUGH, musts: true };
         }
-        let held = |text: &str| analyse(text).terms.into_iter().map(|(term, _)| term).collect::<HashSet<u32>>();
-        let (own, around) = (held(text), held(context));
-        let share = |held: &HashSet<u32>, word: &Word| {
-            word.ways.iter().map(|way| way.iter().filter(|t| held.contains(t)).count() as f32 / way.len().max(1) as f32).fold(0.0, f32::max)
-        };
-        let alone: f32 = words.iter().map(|w| w.weight * share(&own, w)).sum();
-        let with: f32 = words.iter().map(|w| w.weight * share(&own, w).max(0.5 * share(&around, w))).sum();
-        (with / total, alone / total)
+        Held { own: own_sum / own_total, near: near / total, musts }
     }
 
     /// The share of a label's words that the question does not ask for: `cost of net sales` for `net sales`.
-    fn extra(&self, label: &str, abroad: bool) -> f32 {
-        let held: Vec<u32> = analyse(label).terms.into_iter().map(|(term, _)| term).collect();
-        let words = if abroad { &self.translated } else { &self.words };
-        let asked: HashSet<u32> = words.iter().flat_map(|w| w.ways.iter().flatten().copied()).collect();
-        held.iter().filter(|term| !asked.contains(term)).count() as f32 / held.len().max(1) as f32
+    fn extra(&self, label: &Terms, abroad: bool) -> f32 {
+        let words = &self.words[usize::from(abroad)];
+        let asked: Terms = words.iter().flat_map(|w| w.ways.iter().flat_map(|(way, _)| way.iter().copied())).collect();
+        label.iter().filter(|term| !asked.contains(term)).count() as f32 / label.len().max(1) as f32
     }
 
-    fn neighbours(&self, text: &str) -> f32 {
-        if self.pairs.is_empty() {
-            return 0.0;
+    /// The share of the question's pairs of neighbours that a text holds, those of its title left out.
+    fn neighbours(&self, scene: &Scene, text: &str) -> f32 {
+        let held = if self.question.chinese { neighbours(&fold(text)) } else { pairs(&tokens(text)) };
+        let asked = self.pairs.iter().filter(|pair| !scene.title.contains(*pair));
+        let (all, kept) = asked.fold((0, 0), |(all, kept), pair| (all + 1, kept + usize::from(held.contains(pair))));
+        if all == 0 { 0.0 } else { kept as f32 / all as f32 }
+    }
+
+    /// How well a sentence holds the kind of thing that is asked for, beyond what the question says itself; `None` if it says
+    /// the opposite.
+    fn fits(&self, text: &str) -> Option<f32> {
+        let lower = text.to_lowercase();
+        let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+        if self.negated && !negated(&lower) && self.kind != Kind::YesNo {
+            return None;
         }
-        let held = pairs(&tokens(text));
-        self.pairs.iter().filter(|pair| held.contains(*pair)).count() as f32 / self.pairs.len() as f32
-    }
-
-    /// Whether a text holds the kind of thing that is asked for.
-    fn fits(&self, text: &str) -> f32 {
-        let has = |words: &[&str]| words.iter().any(|word| text.to_lowercase().contains(word));
-        match self.question.kind {
-            Kind::Number => match quantities(text).iter().any(|q| q.is_amount()) {
+        let new = |range: Range<usize>| !self.question.text.contains(text[range].trim());
+        Some(match self.kind {
+            Kind::Number => {
+                let amounts: Vec<_> = quantities(text)
+                    .into_iter()
+                    .filter(|q| q.is_amount() && new(q.range.clone()) && !(self.figure && lasts(q.unit)))
+                    .collect();
+                let counts = self.counted.as_ref().is_some_and(|noun| {
+                    amounts.iter().any(|q| {
+                        let start = q.range.start;
+                        let end = (q.range.end + noun.len() + 24).min(text.len());
+                        lower.get(start..text.floor_char_boundary(end)).is_some_and(|behind| behind.contains(noun.as_str()))
+                    })
+                });
+                let percent = self.percent && amounts.iter().any(|q| matches!(q.unit, Unit::Percent | Unit::Point));
+                let beside = || amounts.iter().any(|q| self.asks(clause(text, q.range.clone())));
+                match amounts.is_empty() {
+                    true => -0.4,
+                    false if counts || percent => 0.25,
+                    false if beside() => 0.15,
+                    false => 0.0,
+                }
+            }
+            Kind::When => match periods(text).into_iter().any(|(range, _)| new(range)) {
                 true => 0.15,
-                false => -0.3,
+                false => -0.4,
             },
-            Kind::When => match !periods(text).is_empty() {
-                true => 0.15,
-                false => -0.3,
-            },
-            Kind::Why if has(&["因", "由于", "所致", "because", "due to", "result of", "driven by", "reason"]) => 0.1,
-            Kind::Where if has(&["位于", "地址", "located", "headquarter", " in "]) => 0.05,
-            Kind::Who if text.contains(is_han) || text.chars().filter(|c| c.is_uppercase()).count() >= 2 => 0.03,
+            Kind::Why if has(&["因", "由于", "所致", "because", "due to", "result of", "driven by", "reason", "as a result"]) => {
+                0.15
+            }
+            Kind::Where
+                if has(&[
+                    "位于",
+                    "地址",
+                    "出生于",
+                    "分布",
+                    "省",
+                    "市",
+                    "县",
+                    "国",
+                    "州",
+                    "located",
+                    "headquarter",
+                    " in ",
+                    " at ",
+                    " near ",
+                ]) =>
+            {
+                0.1
+            }
+            Kind::Who if !self.question.chinese => {
+                let capitals = text.split_whitespace().skip(1).filter(|w| w.chars().next().is_some_and(char::is_uppercase));
+                let fresh =
+                    capitals.filter(|w| !self.question.text.contains(w.trim_matches(|c: char| !c.is_alphanumeric()))).count();
+                if fresh > 0 { 0.1 } else { -0.1 }
+            }
             _ => 0.0,
+        })
+    }
+
+    /// Whether a clause holds a word of the question.
+    fn asks(&self, clause: &str) -> bool {
+        let held = terms(clause);
+        self.words[usize::from(self.abroad(clause))].iter().any(|word| word.share(&held) >= SYNONYM - 0.01)
+    }
+
+    /// How well a value is of the kind that is asked for; `None` if it is money of another currency, or no share where one is
+    /// asked for.
+    fn measures(&self, said: &str, value: &str, unit: &str) -> Option<f32> {
+        let lower = said.to_lowercase();
+        let whole = format!("{lower} {value} {unit}");
+        if let (Some(asked), Some(stated)) = (self.currency, currency(&fold(&whole)))
+            && asked != stated
+        {
+            return None;
         }
+        let share = ["%", "percent", "率", "占比", "比例", "百分"].iter().any(|w| whole.contains(w));
+        let change = |text: &str| {
+            ["change", "变动", "变化", "增减", "同比", "increase", "增长", "growth", "variance"].iter().any(|w| text.contains(w))
+        };
+        let mut fit = match self.kind {
+            Kind::Number => 0.25,
+            Kind::Which | Kind::Other | Kind::How | Kind::When => 0.1,
+            _ => -0.1,
+        };
+        if share && !self.percent {
+            fit -= 0.2;
+        }
+        if change(&lower) && !change(&self.folded) {
+            fit -= 0.3;
+        }
+        Some(fit)
     }
 
     /// Which of the asked periods a text speaks for, and how surely; `None` if it speaks for another one.
-    fn agrees(&self, text: &str, hit: &Hit, report: Option<i32>) -> Option<(Option<Period>, f32)> {
+    fn agrees(&self, text: &str, scene: &Scene) -> Option<(Option<Period>, f32)> {
         let asked = &self.question.periods;
         if asked.is_empty() {
             return Some((None, 0.0));
         }
         let mut said: Vec<Period> = periods(text).into_iter().map(|(_, period)| period).filter(|p| p.year.is_some()).collect();
-        said.extend(relative(text, report));
+        said.extend(relative(text, scene.reports.iter().find_map(|p| p.year)));
         if let Some(period) = asked.iter().find(|asked| said.iter().any(|said| said.answers(**asked))) {
-            return Some((Some(*period), 0.15));
+            let lower = text.to_lowercase();
+            let part = ["three months", "six months", "nine months", "quarter"].iter().any(|w| lower.contains(w));
+            let whole = ["twelve months", "year ended"].iter().any(|w| lower.contains(w));
+            return (period.part != Part::Year || !part || whole).then_some((Some(*period), 0.15));
         }
         // A text that names years, none of them the asked one, speaks of something else.
         let years_asked: HashSet<i32> = asked.iter().filter_map(|p| p.year).collect();
         if said.iter().any(|p| p.year.is_some_and(|y| !years_asked.contains(&y))) {
             return None;
         }
-        let document = years(&hit.passage.document);
-        let of = |period: &&Period| document.iter().any(|own| own.answers(**period) || (own.year == period.year && own.year.is_some()));
+        let of = |period: &&Period| {
+            scene.reports.iter().any(|own| own.answers(**period) || (own.year == period.year && own.year.is_some()))
+        };
         match asked.iter().find(of) {
             Some(period) => Some((Some(*period), 0.05)),
-            None if document.is_empty() => {
-                let around = format!("{} {}", hit.passage.headings.join(" "), hit.passage.text);
-                let near = periods(&around).into_iter().any(|(_, said)| asked.iter().any(|asked| said.answers(*asked)));
-                near.then_some((asked.first().copied(), 0.0))
-            }
-            None => None,
+            None => scene.near_period.then_some((asked.first().copied(), 0.0)),
         }
     }
 }
 
-/// The statements of an answer, best first; where several periods are asked for, one for each, and what is missing.
-fn compose(question: &Question, candidates: Vec<Candidate>) -> (Vec<Statement>, Vec<String>) {
-    let mut asked: Vec<Period> = Vec::new();
-    for period in &question.periods {
-        if !asked.contains(period) {
-            asked.push(*period);
-        }
+/// How much a token tells beyond how rare it is. A single character is part of too many words, and a pair of characters that
+/// is no word of the dictionary may be the end of one word and the beginning of the next.
+fn tells(token: &str, evidence: &Evidence) -> f32 {
+    if !token.chars().all(is_han) {
+        return 1.0;
     }
-    if asked.len() > 1 {
+    match token.chars().count() {
+        1 => 0.3,
+        2 if is_word(token) => 1.0,
+        2 if evidence.frequencies.get(token).copied().unwrap_or(0) == 0 => 0.2,
+        _ => 0.6,
+    }
+}
+
+/// Whether two characters are a word of the dictionary: looked up as a whole, not one by one with their lower weights.
+fn is_word(pair: &str) -> bool {
+    match lexicon::translate(pair).as_slice() {
+        [word] => word.senses.iter().flatten().map(|(_, share)| share * share).sum::<f32>() > 0.5,
+        _ => false,
+    }
+}
+
+/// What a folded Chinese question says, with what only asks cut out.
+fn asked_zh(folded: &str) -> String {
+    ["什么", "多少", "哪些", "哪个", "哪里", "哪", "谁", "如何", "怎么", "怎样", "为何", "何时", "几", "吗", "呢", "请问"]
+        .iter()
+        .fold(folded.to_owned(), |text, word| text.replace(word, " "))
+}
+
+/// The neighbouring Chinese characters of a folded text.
+fn neighbours(folded: &str) -> HashSet<(String, String)> {
+    let chars: Vec<char> = folded.chars().collect();
+    chars
+        .windows(2)
+        .filter(|pair| pair.iter().all(|c| is_han(*c)))
+        .map(|pair| (pair[0].to_string(), pair[1].to_string()))
+        .collect()
+}
+
+/// The clause of a sentence around a range: up to the next comma or what gives a cause.
+fn clause(text: &str, range: Range<usize>) -> &str {
+    const ENDS: &[&str] = &["，", "；", "。", ", ", "; ", " due to ", " because ", " offset by ", " driven by ", "由于"];
+    let start = ENDS.iter().filter_map(|end| Some(text[..range.start].rfind(end)? + end.len())).max().unwrap_or(0);
+    let end = ENDS.iter().filter_map(|end| text[range.end..].find(end)).min().map_or(text.len(), |at| range.end + at);
+    &text[start..end]
+}
+
+/// A sentence with the one above it, if it begins with a word that points back to it (`he`, `therefore`, `因此`).
+fn leaning(page: &Page, above: Option<Range<usize>>, piece: Range<usize>) -> Range<usize> {
+    const BACK: &[&str] = &["他", "她", "它", "其", "该", "此", "这", "因此", "所以", "为此", "故", "对此"];
+    const BACK_EN: &[&str] =
+        &["he", "she", "it", "they", "this", "these", "his", "her", "its", "their", "therefore", "thus", "hence", "consequently"];
+    let text = &page.text[piece.clone()];
+    let first = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("").to_lowercase();
+    let back = BACK.iter().any(|word| text.starts_with(word)) || BACK_EN.contains(&first.as_str());
+    match above.filter(|above| back && page.text[above.start..piece.start].chars().count() <= 300) {
+        Some(above) if !page.text[above.end..piece.start].contains("\n\n") => above.start..piece.end,
+        _ => piece,
+    }
+}
+
+/// The distinct terms of a text.
+fn terms(text: &str) -> Terms {
+    analyse(text).terms.into_iter().map(|(term, _)| term).collect()
+}
+
+/// Whether a quantity is a span of time, which no figure of a report is.
+fn lasts(unit: Unit) -> bool {
+    matches!(unit, Unit::Measure("year" | "month" | "day" | "hour" | "minute"))
+}
+
+/// What a question counts: the noun behind `how many`, the measure word behind `多少`.
+fn counted(folded: &str) -> Option<String> {
+    if let Some((_, behind)) = folded.split_once("how many ") {
+        let noun = behind.split(|c: char| !c.is_alphanumeric()).next()?;
+        return (noun.len() > 2).then(|| noun.trim_end_matches('s').to_owned());
+    }
+    let (_, behind) = folded.split_once("多少").or_else(|| folded.split_once('几'))?;
+    let noun: String = behind.chars().take_while(|c| is_han(*c)).take(2).collect();
+    let first: String = noun.chars().take(1).collect();
+    match first.as_str() {
+        "" | "是" | "的" | "呢" => None,
+        "个" | "种" | "家" | "人" | "名" | "年" | "天" | "次" | "位" | "座" | "所" | "条" | "元" => Some(first),
+        _ => Some(noun),
+    }
+}
+
+/// The currency that a folded text names.
+fn currency(folded: &str) -> Option<&'static str> {
+    const NAMES: &[(&str, &str)] = &[
+        ("usd", "USD"),
+        ("us$", "USD"),
+        ("u.s. dollar", "USD"),
+        ("us dollar", "USD"),
+        ("美元", "USD"),
+        ("eur", "EUR"),
+        ("€", "EUR"),
+        ("欧元", "EUR"),
+        ("gbp", "GBP"),
+        ("£", "GBP"),
+        ("英镑", "GBP"),
+        ("rmb", "CNY"),
+        ("cny", "CNY"),
+        ("人民币", "CNY"),
+        ("hkd", "HKD"),
+        ("hk$", "HKD"),
+        ("港元", "HKD"),
+        ("港币", "HKD"),
+        ("aud", "AUD"),
+        ("a$", "AUD"),
+        ("cad", "CAD"),
+        ("c$", "CAD"),
+        ("jpy", "JPY"),
+        ("日元", "JPY"),
+    ];
+    let whole = |(at, name): (usize, &str)| {
+        let letter = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphabetic());
+        !name.is_ascii() || !letter(folded[..at].chars().next_back()) && !letter(folded[at + name.len()..].chars().next())
+    };
+    NAMES.iter().find(|(name, _)| folded.match_indices(name).any(whole)).map(|(_, code)| *code)
+}
+
+/// Whether a folded text denies something.
+fn negated(folded: &str) -> bool {
+    folded.contains("n't ")
+        || folded.contains("n’t ")
+        || folded.split(|c: char| !c.is_alphanumeric()).any(|w| matches!(w, "not" | "never" | "no" | "without" | "cannot"))
+}
+
+/// The statements of an answer, best first; where several companies or periods are asked for, one for each, and what is missing.
+fn compose(question: &Question, candidates: Vec<Candidate>) -> (Vec<Statement>, Vec<String>) {
+    let facets = facets(question);
+    if facets.len() > 1 {
         let mut statements = Vec::new();
         let mut missing = Vec::new();
-        for period in asked {
-            match candidates.iter().find(|c| c.period == Some(period)) {
+        for (name, period) in facets {
+            let speaks = |c: &&Candidate| {
+                name.is_none_or(|n| n.documents.contains(&c.document)) && (period.is_none() || c.period == period)
+            };
+            match candidates.iter().find(speaks) {
                 Some(candidate) => statements.push(candidate.statement.clone()),
-                None => missing.push(lacks(question.chinese, &period.name(question.chinese))),
+                None => missing.push(lacks(question.chinese, &named(question, name, period))),
             }
         }
         if !statements.is_empty() {
@@ -357,7 +749,51 @@ fn compose(question: &Question, candidates: Vec<Candidate>) -> (Vec<Statement>, 
             statements.push(candidate.statement);
         }
     }
+    if let Some(first) =
+        statements.first_mut().filter(|_| question.kind == Kind::YesNo && asks_whether_there_is(&fold(&question.text)))
+    {
+        let denied =
+            negated(&first.text.to_lowercase()) || ["未", "没有", "不存在", "无"].iter().any(|word| first.text.contains(word));
+        let word = match (question.chinese, denied) {
+            (true, false) => "是的：",
+            (true, true) => "没有：",
+            (false, false) => "Yes: ",
+            (false, true) => "No: ",
+        };
+        first.text.insert_str(0, word);
+    }
     (statements, vec![])
+}
+
+/// Whether a yes-or-no question asks only if something is there: a passage that speaks of it answers that.
+fn asks_whether_there_is(folded: &str) -> bool {
+    [" mention", " report any", " disclose", "is there ", "are there ", "提到", "提及", "披露", "是否有", "有没有", "是否存在"]
+        .iter()
+        .any(|w| folded.contains(w))
+}
+
+/// The companies and periods that a question asks for one by one.
+fn facets(question: &Question) -> Vec<(Option<&Name>, Option<Period>)> {
+    let mut names: Vec<Option<&Name>> = question.names.iter().filter(|name| !name.documents.is_empty()).map(Some).collect();
+    let mut periods: Vec<Option<Period>> = Vec::new();
+    for period in &question.periods {
+        if !periods.contains(&Some(*period)) {
+            periods.push(Some(*period));
+        }
+    }
+    if names.len() < 2 {
+        names = vec![None];
+    }
+    if periods.len() < 2 {
+        periods = vec![None];
+    }
+    names.iter().flat_map(|name| periods.iter().map(|period| (*name, *period))).collect()
+}
+
+/// A company and a period as a message names them.
+fn named(question: &Question, name: Option<&Name>, period: Option<Period>) -> String {
+    let parts: Vec<String> = name.map(|n| n.text.clone()).into_iter().chain(period.map(|p| p.name(question.chinese))).collect();
+    parts.join(if question.chinese { "" } else { " " })
 }
 
 /// A name in the question that no document and no passage found knows.
@@ -367,11 +803,27 @@ fn missing_name(question: &Question, evidence: &Evidence) -> Option<String> {
         let parts: Vec<&str> = name.split(|c: char| !c.is_alphanumeric()).filter(|p| p.chars().count() > 1).collect();
         text.contains(name.as_ref()) || (parts.len() > 1 && parts.iter().all(|part| text.contains(part)))
     };
+    // What only looks like a name is one that is lacking if no passage of the scope holds one of its words.
+    let strange = |name: &str| {
+        let asked: HashSet<String> = tokens(&question.text).into_iter().collect();
+        let words = tokens(name);
+        words.iter().any(|w| w.chars().count() > 1 && asked.contains(w) && evidence.frequencies.get(w).copied().unwrap_or(0) == 0)
+    };
     let lacking = question.names.iter().find(|name| {
-        let unknown = name.sure && name.documents.is_empty();
-        unknown
-            && !evidence.documents.iter().any(|d| known(&format!("{} {} {}", d.title, d.name, serde_json::Value::Object(d.metadata.clone())), &name.text))
-            && !evidence.hits.iter().any(|hit| known(&hit.passage.text, &name.text) || known(&hit.passage.headings.join(" "), &name.text))
+        // A name in a script that nothing found is written in may stand there translated.
+        let script = |text: &str| text.contains(is_han);
+        name.documents.is_empty()
+            && (evidence.hits.iter().any(|hit| script(&hit.passage.text) == script(&name.text))
+                || evidence.documents.iter().any(|d| script(&d.title) == script(&name.text)))
+            && (name.sure || evidence.passages > 0 && strange(&name.text))
+            && !evidence
+                .documents
+                .iter()
+                .any(|d| known(&format!("{} {} {}", d.title, d.name, serde_json::Value::Object(d.metadata.clone())), &name.text))
+            && !evidence
+                .hits
+                .iter()
+                .any(|hit| known(&hit.passage.text, &name.text) || known(&hit.passage.headings.join(" "), &name.text))
             && !evidence.pages.iter().any(|stored| known(&stored.page.text, &name.text))
     })?;
     Some(lacks(question.chinese, &lacking.text))
@@ -387,7 +839,7 @@ fn missing_word(question: &Question, evidence: &Evidence) -> Option<String> {
     let weight = |token: &String| evidence.idf(token);
     let total: f32 = question.terms.iter().map(weight).sum();
     let absent: f32 = question.terms.iter().filter(|t| evidence.frequencies.get(*t).copied().unwrap_or(0) == 0).map(weight).sum();
-    (total > 0.0 && absent > 0.6 * total).then(|| lacks(question.chinese, question.subject.trim()))
+    (total > 0.0 && absent > 0.6 * total).then(|| lacks(question.chinese, &question.subject))
 }
 
 fn no_period(question: &Question) -> String {
@@ -408,12 +860,18 @@ fn no_evidence(question: &Question) -> String {
 }
 
 fn lacks(chinese: bool, what: &str) -> String {
-    if chinese { format!("资料中没有“{what}”的内容") } else { format!("The documents do not say anything about “{what}”") }
+    if chinese {
+        format!("资料中没有“{what}”的内容")
+    } else {
+        format!("The documents do not say anything about “{what}”")
+    }
 }
 
-/// What a sentence may leave to its surroundings: the headings and the title above it.
-fn context(hit: &Hit) -> String {
-    format!("{} {}", hit.passage.document.title, hit.passage.headings.join(" "))
+fn weak(question: &Question) -> String {
+    match question.chinese {
+        true => format!("找到了相关段落，但其中没有能够回答“{}”的内容", question.subject),
+        false => format!("Related passages were found, but none of them says anything sure about “{}”", question.subject),
+    }
 }
 
 /// The header of each column: the cells of the header rows above it, spans included.
@@ -448,6 +906,15 @@ fn is_value(text: &str) -> bool {
     let digits = text.chars().filter(char::is_ascii_digit).count();
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();
     digits > 0 && letters <= 4 && digits >= letters
+}
+
+fn has_year(text: &str) -> bool {
+    periods(text).iter().any(|(_, period)| period.year.is_some())
+}
+
+/// Whether a cell holds a period and nothing else.
+fn is_period(text: &str) -> bool {
+    periods(text).first().is_some_and(|(range, _)| range.len() == text.len())
 }
 
 /// A row's value as a sentence: label, column, value, unit.

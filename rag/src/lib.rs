@@ -14,6 +14,7 @@ pub mod compose;
 pub mod engine;
 pub mod evidence;
 pub mod extractive;
+mod glossary;
 pub mod period;
 pub mod quantity;
 pub mod question;

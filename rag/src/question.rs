@@ -69,7 +69,7 @@ impl Question {
     /// Reads a question that is asked over these documents.
     pub fn read(text: &str, documents: &[Source]) -> Self {
         let text = text.trim();
-        let chinese = text.chars().any(is_han);
+        let chinese = is_chinese(text);
         let dated = period::periods(text);
         let subjects: Vec<(Subject, DocumentId)> = documents.iter().filter_map(|d| Some((Subject::of(d)?, d.id))).collect();
         let names = names(text, chinese, &dated, &subjects);
@@ -80,9 +80,19 @@ impl Question {
             words.iter().filter(|t| !t.starts_with('#') && !asking(t) && seen.insert((*t).clone())).cloned().collect();
         let kind = kind(&fold(text), chinese);
         let words = words.into_iter().filter(|w| !w.starts_with('#') && !w.contains(is_han) && !asking(w)).collect();
-        let subject = content.split_whitespace().collect::<Vec<_>>().join(if chinese { "" } else { " " });
+        let subject = subject(&content, chinese);
         let compares = compares(&fold(text), dated.len());
-        Self { text: text.to_owned(), chinese, kind, periods: dated.into_iter().map(|(_, p)| p).collect(), names, terms, words, subject, compares }
+        Self {
+            text: text.to_owned(),
+            chinese,
+            kind,
+            periods: dated.into_iter().map(|(_, p)| p).collect(),
+            names,
+            terms,
+            words,
+            subject,
+            compares,
+        }
     }
 
     /// `zh` or `en`.
@@ -95,6 +105,13 @@ impl Question {
         let named: HashSet<DocumentId> = self.names.iter().flat_map(|n| n.documents.iter().copied()).collect();
         (!named.is_empty()).then_some(named)
     }
+}
+
+/// Whether a question is asked in Chinese: a Chinese name in an English sentence does not make it Chinese.
+fn is_chinese(text: &str) -> bool {
+    let han = text.chars().filter(|c| is_han(*c)).count();
+    let words = text.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty()).count();
+    han > 0 && (words < 4 || 2 * han > 3 * words)
 }
 
 /// Whose report a document is.
@@ -122,20 +139,118 @@ pub(crate) fn years(source: &Source) -> Vec<Period> {
 
 /// Words that say what kind of report a title names; what is left is the subject.
 const REPORTS: &[&str] = &[
-    "首次公开发行股票招股说明书", "年度报告全文", "年度报告摘要", "半年度报告", "季度报告", "年度报告", "招股说明书", "招股意向书", "募集说明书",
-    "审计报告", "财务报告", "社会责任报告", "可持续发展报告", "年报", "半年报", "季报", "中报", "annual report", "interim report",
-    "quarterly report", "annual results", "form 10-k", "form 10-q", "form 8-k", "10-k", "10-q", "8-k", "10k", "10q", "8k", "20-f",
-    "earnings release", "prospectus", "financial statements", "sustainability report", "esg report",
+    "首次公开发行股票招股说明书",
+    "年度报告全文",
+    "年度报告摘要",
+    "半年度报告",
+    "季度报告",
+    "年度报告",
+    "招股说明书",
+    "招股意向书",
+    "募集说明书",
+    "审计报告",
+    "财务报告",
+    "社会责任报告",
+    "可持续发展报告",
+    "年报",
+    "半年报",
+    "季报",
+    "中报",
+    "annual report",
+    "interim report",
+    "quarterly report",
+    "annual results",
+    "form 10-k",
+    "form 10-q",
+    "form 8-k",
+    "10-k",
+    "10-q",
+    "8-k",
+    "10k",
+    "10q",
+    "8k",
+    "20-f",
+    "earnings release",
+    "prospectus",
+    "financial statements",
+    "sustainability report",
+    "esg report",
 ];
 const LEGAL_ZH: &[&str] = &["股份有限公司", "有限责任公司", "有限公司", "集团", "控股", "股份", "公司"];
 const LEGAL_EN: &[&str] = &[
-    "inc", "inc.", "corp", "corp.", "corporation", "company", "co", "co.", "ltd", "ltd.", "limited", "plc", "llc", "group", "holdings",
-    "holding", "incorporated", "the", "s.a", "ag", "nv", "n.v", "and", "subsidiaries", "trust",
+    "inc",
+    "inc.",
+    "corp",
+    "corp.",
+    "corporation",
+    "company",
+    "co",
+    "co.",
+    "ltd",
+    "ltd.",
+    "limited",
+    "plc",
+    "llc",
+    "group",
+    "holdings",
+    "holding",
+    "incorporated",
+    "the",
+    "s.a",
+    "ag",
+    "nv",
+    "n.v",
+    "and",
+    "subsidiaries",
+    "trust",
 ];
-const PLACES: &[&str] = &[
-    "中国", "北京", "上海", "天津", "重庆", "江苏", "浙江", "广东", "山东", "湖南", "湖北", "四川", "福建", "安徽", "河南", "河北", "辽宁",
-    "吉林", "黑龙江", "江西", "山西", "陕西", "甘肃", "贵州", "云南", "广西", "海南", "宁夏", "青海", "新疆", "西藏", "内蒙古", "深圳", "广州",
-    "苏州", "杭州", "南京", "武汉", "成都", "厦门", "青岛", "大连", "宁波", "无锡", "香港", "台湾",
+pub(crate) const PLACES: &[&str] = &[
+    "中国",
+    "北京",
+    "上海",
+    "天津",
+    "重庆",
+    "江苏",
+    "浙江",
+    "广东",
+    "山东",
+    "湖南",
+    "湖北",
+    "四川",
+    "福建",
+    "安徽",
+    "河南",
+    "河北",
+    "辽宁",
+    "吉林",
+    "黑龙江",
+    "江西",
+    "山西",
+    "陕西",
+    "甘肃",
+    "贵州",
+    "云南",
+    "广西",
+    "海南",
+    "宁夏",
+    "青海",
+    "新疆",
+    "西藏",
+    "内蒙古",
+    "深圳",
+    "广州",
+    "苏州",
+    "杭州",
+    "南京",
+    "武汉",
+    "成都",
+    "厦门",
+    "青岛",
+    "大连",
+    "宁波",
+    "无锡",
+    "香港",
+    "台湾",
 ];
 
 impl Subject {
@@ -174,9 +289,13 @@ impl Subject {
             .filter(|w| w.chars().any(char::is_alphanumeric))
             .map(|w| w.trim_matches('.').to_owned())
             .collect();
-        company |= words.iter().skip(1).any(|w| LEGAL_EN.contains(&w.as_str()) && !matches!(w.as_str(), "the" | "and" | "group" | "trust"));
+        company |= words
+            .iter()
+            .skip(1)
+            .any(|w| LEGAL_EN.contains(&w.as_str()) && !matches!(w.as_str(), "the" | "and" | "group" | "trust"));
         let words: Vec<String> = words.into_iter().filter(|w| !LEGAL_EN.contains(&w.as_str())).take(6).collect();
-        let bare: String = if bare.contains(is_han) { bare.split_whitespace().next().unwrap_or("").to_owned() } else { words.join(" ") };
+        let bare: String =
+            if bare.contains(is_han) { bare.split_whitespace().next().unwrap_or("").to_owned() } else { words.join(" ") };
         ((report || company) && bare.chars().count() >= 2).then_some(Self { bare, words })
     }
 
@@ -198,7 +317,8 @@ impl Subject {
                 }
                 for (at, _) in folded.match_indices(part) {
                     let rest = &folded[at + part.len()..];
-                    let ends = rest.chars().next().is_none_or(|c| !is_han(c)) || ["的", "公司", "集团", "股份", "在", "是"].iter().any(|w| rest.starts_with(w));
+                    let ends = rest.chars().next().is_none_or(|c| !is_han(c))
+                        || ["的", "公司", "集团", "股份", "在", "是"].iter().any(|w| rest.starts_with(w));
                     if length == chars.len() || ends || length >= 4 {
                         return Some(at..at + part.len());
                     }
@@ -241,31 +361,263 @@ fn made_of(letters: &[u8], words: &[String]) -> bool {
         return false;
     }
     let common = letters.iter().zip(word.as_bytes()).take_while(|(a, b)| a == b).count();
-    (1..=common.min(3)).any(|n| made_of(&letters[n..], rest)) || (letters[0] == b'n' && made_of(&letters[1..], words) && letters.len() > 1)
+    (1..=common.min(3)).any(|n| made_of(&letters[n..], rest))
+        || (letters[0] == b'n' && made_of(&letters[1..], words) && letters.len() > 1)
 }
 
 /// Capitalised words that name no one.
 const PLAIN_CAPITALS: &[&str] = &[
-    "what", "which", "who", "whom", "whose", "when", "where", "why", "how", "is", "are", "was", "were", "did", "do", "does", "has", "have",
-    "had", "can", "could", "would", "should", "will", "in", "on", "at", "for", "of", "the", "a", "an", "according", "if", "give", "list",
-    "name", "please", "and", "or", "by", "from", "to", "with", "as", "during", "between", "among", "we", "i", "it", "its", "this", "that",
-    "fy", "usd", "eur", "rmb", "cny", "gbp", "hkd", "us", "u.s", "q1", "q2", "q3", "q4", "h1", "h2", "ceo", "cfo", "coo", "cto", "eps",
-    "ebitda", "ebit", "roe", "roa", "r&d", "gaap", "non-gaap", "ifrs", "capex", "gdp", "ipo", "esg", "n/a", "cash", "net", "total", "gross",
-    "operating", "revenue", "income", "sales", "profit", "margin", "year", "board", "company", "group", "annual", "report", "adjusted",
-    "number", "tell", "describe", "explain", "compare", "find", "show", "our", "their", "they", "he", "she", "yes", "no", "answer", "base",
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december", "true",
-    "false", "roughly", "about", "after", "before", "while", "besides", "other", "along", "under", "over", "despite", "since", "through",
-    "approximately", "most", "many", "some", "all", "ratio", "quick", "current", "assets", "equity", "dividend", "return", "state", "then",
+    "what",
+    "which",
+    "who",
+    "whom",
+    "whose",
+    "when",
+    "where",
+    "why",
+    "how",
+    "is",
+    "are",
+    "was",
+    "were",
+    "did",
+    "do",
+    "does",
+    "has",
+    "have",
+    "had",
+    "can",
+    "could",
+    "would",
+    "should",
+    "will",
+    "in",
+    "on",
+    "at",
+    "for",
+    "of",
+    "the",
+    "a",
+    "an",
+    "according",
+    "if",
+    "give",
+    "list",
+    "name",
+    "please",
+    "and",
+    "or",
+    "by",
+    "from",
+    "to",
+    "with",
+    "as",
+    "during",
+    "between",
+    "among",
+    "we",
+    "i",
+    "it",
+    "its",
+    "this",
+    "that",
+    "fy",
+    "usd",
+    "eur",
+    "rmb",
+    "cny",
+    "gbp",
+    "hkd",
+    "us",
+    "u.s",
+    "q1",
+    "q2",
+    "q3",
+    "q4",
+    "h1",
+    "h2",
+    "ceo",
+    "cfo",
+    "coo",
+    "cto",
+    "eps",
+    "ebitda",
+    "ebit",
+    "roe",
+    "roa",
+    "r&d",
+    "gaap",
+    "non-gaap",
+    "ifrs",
+    "capex",
+    "gdp",
+    "ipo",
+    "esg",
+    "n/a",
+    "cash",
+    "net",
+    "total",
+    "gross",
+    "operating",
+    "revenue",
+    "income",
+    "sales",
+    "profit",
+    "margin",
+    "year",
+    "board",
+    "company",
+    "group",
+    "annual",
+    "report",
+    "adjusted",
+    "number",
+    "tell",
+    "describe",
+    "explain",
+    "compare",
+    "find",
+    "show",
+    "our",
+    "their",
+    "they",
+    "he",
+    "she",
+    "yes",
+    "no",
+    "answer",
+    "base",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+    "true",
+    "false",
+    "roughly",
+    "about",
+    "after",
+    "before",
+    "while",
+    "besides",
+    "other",
+    "along",
+    "under",
+    "over",
+    "despite",
+    "since",
+    "through",
+    "approximately",
+    "most",
+    "many",
+    "some",
+    "all",
+    "ratio",
+    "quick",
+    "current",
+    "assets",
+    "equity",
+    "dividend",
+    "return",
+    "state",
+    "then",
 ];
 
 const HAN_SUFFIXES: &[&str] = &[
-    "股份有限公司", "有限责任公司", "有限公司", "公司", "集团", "股份", "银行", "证券", "科技", "保险", "药业", "控股", "实业", "电子", "能源",
+    "股份有限公司",
+    "有限责任公司",
+    "有限公司",
+    "公司",
+    "集团",
+    "股份",
+    "银行",
+    "证券",
+    "科技",
+    "保险",
+    "药业",
+    "控股",
+    "实业",
+    "电子",
+    "能源",
 ];
 /// What ends the reach of a Chinese name to the left.
 const HAN_STOPS: &[&str] = &[
-    "请问", "请", "根据", "关于", "其中", "以及", "相比", "比较", "对比", "截至", "截止", "的", "在", "和", "与", "及", "对", "从", "由", "为", "是",
-    "向", "把", "被", "比", "跟", "年", "月", "日", "哪", "什么", "多少", "几", "有", "该", "本", "此", "这", "那", "我", "贵", "其", "各", "上市",
-    "子", "母", "分", "控股子", "全资", "了", "到", "度", "末", "一", "家", "等", "个",
+    "请问",
+    "请",
+    "根据",
+    "关于",
+    "其中",
+    "以及",
+    "相比",
+    "比较",
+    "对比",
+    "截至",
+    "截止",
+    "的",
+    "在",
+    "和",
+    "与",
+    "及",
+    "对",
+    "从",
+    "由",
+    "为",
+    "是",
+    "向",
+    "把",
+    "被",
+    "比",
+    "跟",
+    "年",
+    "月",
+    "日",
+    "哪",
+    "什么",
+    "多少",
+    "几",
+    "有",
+    "该",
+    "本",
+    "此",
+    "这",
+    "那",
+    "我",
+    "贵",
+    "其",
+    "各",
+    "上市",
+    "子",
+    "母",
+    "分",
+    "控股子",
+    "全资",
+    "了",
+    "到",
+    "度",
+    "末",
+    "一",
+    "家",
+    "等",
+    "个",
+    "何时",
+    "进入",
+    "加入",
+    "收购",
+    "担任",
+    "任职",
+    "地方",
+    "外资",
+    "半导体",
+    "互联网",
+    "软件",
+    "游戏",
 ];
 
 fn names(text: &str, chinese: bool, dated: &[(std::ops::Range<usize>, Period)], subjects: &[(Subject, DocumentId)]) -> Vec<Name> {
@@ -342,7 +694,8 @@ fn capitalised(text: &str, dated: &[(std::ops::Range<usize>, Period)]) -> Vec<(S
         }
     };
     let mut at = 0;
-    for word in text.split_inclusive(|c: char| c.is_whitespace() || is_han(c) || "，。？、：；（）()《》“”\"?:;!".contains(c)) {
+    for word in text.split_inclusive(|c: char| c.is_whitespace() || is_han(c) || "，。？、：；（）()《》“”\"?:;!".contains(c))
+    {
         let start = at;
         at += word.len();
         let bare = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric() && c != '.');
@@ -356,7 +709,9 @@ fn capitalised(text: &str, dated: &[(std::ops::Range<usize>, Period)]) -> Vec<(S
             let end = start + bare.find("'s").or_else(|| bare.find("’s")).unwrap_or(bare.len());
             let counts = usize::from(!joins || LEGAL_EN.contains(&lower.as_str()));
             run = Some(run.map_or((start, end, 1), |(s, _, n)| (s, end, n + counts)));
-            let breaks = possessive || word.trim_end().ends_with(',') && !text[at..].trim_start().to_lowercase().starts_with("inc") || !word.ends_with(char::is_whitespace);
+            let breaks = possessive
+                || word.trim_end().ends_with(',') && !text[at..].trim_start().to_lowercase().starts_with("inc")
+                || !word.ends_with(char::is_whitespace);
             if breaks {
                 close(&mut run);
             }
@@ -410,22 +765,99 @@ fn blank(text: &str, ranges: impl Iterator<Item = std::ops::Range<usize>>) -> St
 
 /// Phrases that ask, in Chinese: they are cut out, so that no bigram reaches over them.
 const ASKING_ZH: &[&str] = &[
-    "是什么时候", "什么时候", "是什么", "是多少", "有多少", "为多少", "多少", "什么", "哪些", "哪个", "哪里", "哪儿", "哪家", "哪位", "哪年", "哪天", "哪一年",
-    "哪几", "有哪", "哪", "为什么", "为何", "怎么样", "怎么", "怎样", "如何", "何时", "何处", "何年", "何种", "请问", "是谁", "谁", "是否", "吗", "呢", "几",
-    "请", "告诉我", "分别", "是", "的", "了", "有", "被", "在", "于", "与", "和", "为", "由", "对", "从", "中", "里",
+    "是什么时候",
+    "什么时候",
+    "是什么",
+    "是多少",
+    "有多少",
+    "为多少",
+    "多少",
+    "什么",
+    "哪些",
+    "哪个",
+    "哪里",
+    "哪儿",
+    "哪家",
+    "哪位",
+    "哪年",
+    "哪天",
+    "哪一年",
+    "哪几",
+    "有哪",
+    "哪",
+    "为什么",
+    "为何",
+    "怎么样",
+    "怎么",
+    "怎样",
+    "如何",
+    "何时",
+    "何处",
+    "何年",
+    "何种",
+    "请问",
+    "是谁",
+    "谁",
+    "是否",
+    "吗",
+    "呢",
+    "几",
+    "请",
+    "告诉我",
+    "分别",
+    "余额",
+    "金额",
+    "数额",
+    "的情况",
+    "是",
+    "的",
+    "了",
+    "有",
+    "被",
+    "在",
+    "于",
+    "与",
+    "和",
+    "为",
+    "由",
+    "对",
+    "从",
+    "中",
+    "里",
 ];
 
 /// Asides that programs and exams add to a question.
 const ASIDES: &[&str] = &[
-    "according to the annual report", "if data is not available, return 'n/a'", "if there is no mention, return false",
-    "(within the last period or at the end of the last period)", "at the end of the period listed in annual report",
-    "in the reporting period", "in the annual report", "the value of", "the amount of", "the total amount of", "respectively",
-    "请保留两位小数", "保留两位小数",
+    "according to the annual report",
+    "if data is not available, return 'n/a'",
+    "if there is no mention, return false",
+    "(within the last period or at the end of the last period)",
+    "at the end of the period listed in annual report",
+    "in the reporting period",
+    "in the annual report",
+    "the value of",
+    "the amount of",
+    "the total amount of",
+    "respectively",
+    "give me the title of the position",
+    "if data is not available",
+    "return 'n/a'",
+    "(in usd)",
+    "in usd millions",
+    "(in eur)",
+    "(in gbp)",
+    "answer in units of percents and round to one decimal place",
+    "请保留两位小数",
+    "保留两位小数",
 ];
 
 /// The question without its asides, periods, names that a document bears, and question words.
 fn content(text: &str, chinese: bool, dated: &[(std::ops::Range<usize>, Period)], names: &[Name]) -> String {
     let mut content = blank(text, dated.iter().map(|(r, _)| r.clone()));
+    for rest in [" 末", " 底", " 度"] {
+        // `2023年末商誉`: what is left of the period behind its year.
+        content = content.replace(rest, " ");
+    }
     content = fold(&content).into_owned();
     for aside in ASIDES {
         content = content.replace(aside, " ");
@@ -439,7 +871,9 @@ fn content(text: &str, chinese: bool, dated: &[(std::ops::Range<usize>, Period)]
             // `目的`, `其中`, `有限` and their like hold a function character inside a word.
             content = match *phrase {
                 "的" => content.replace("目的", "目\u{1}").replace('的', " ").replace('\u{1}', "的"),
-                "有" | "是" | "在" | "于" | "与" | "和" | "为" | "由" | "对" | "从" | "中" | "里" | "了" | "几" | "被" => keep_inside(&content, phrase),
+                "有" | "是" | "在" | "于" | "与" | "和" | "为" | "由" | "对" | "从" | "中" | "里" | "了" | "几" | "被" => {
+                    keep_inside(&content, phrase)
+                }
                 _ => content.replace(phrase, " "),
             };
         }
@@ -447,13 +881,35 @@ fn content(text: &str, chinese: bool, dated: &[(std::ops::Range<usize>, Period)]
     content
 }
 
+/// What is asked for, as a message names it: the content without what asks and joins at its ends.
+fn subject(content: &str, chinese: bool) -> String {
+    const JOINS: &[&str] = &[
+        "what", "which", "who", "when", "where", "how", "much", "many", "is", "was", "are", "were", "did", "does", "do", "has",
+        "have", "the", "a", "an", "of", "for", "in", "on", "at", "by", "and", "as", "to", "from", "during",
+    ];
+    let edge = |c: char| !(c.is_alphanumeric() || matches!(c, '(' | ')' | '%' | '（' | '）'));
+    let bare = |word: &str| word.trim_matches(edge).to_owned();
+    let mut words: Vec<String> = content.split_whitespace().map(str::to_owned).collect();
+    if chinese {
+        return words.concat().trim_matches(edge).trim_start_matches(['度', '末', '底']).to_owned();
+    }
+    let joins =
+        |word: &String| bare(word).is_empty() || JOINS.contains(&bare(word).as_str()) || LEGAL_EN.contains(&bare(word).as_str());
+    while words.last().is_some_and(joins) {
+        words.pop();
+    }
+    let start = words.iter().position(|word| !joins(word)).unwrap_or(words.len());
+    words[start..].join(" ").trim_matches(edge).to_owned()
+}
+
 /// Cuts a function character out, unless it is part of one of the words that hold it.
 fn keep_inside(content: &str, phrase: &str) -> String {
     const WORDS: &[&str] = &[
-        "有限", "所有", "国有", "持有", "占有", "拥有", "在线", "在建", "存在", "现在", "所在", "和平", "中国", "其中", "中心", "中期", "中标", "中间",
-        "集中", "由于", "关于", "对于", "对外", "对比", "反对", "从事", "从业", "与会", "参与", "行为", "作为", "认为", "成为", "为主", "公里",
-        "里程", "于是", "高于", "低于", "是非", "自由", "理由", "为期", "了解", "几何", "和解", "总和", "饱和", "中央", "中医", "中学", "有效", "有关",
-        "华为", "对象", "应对", "中华", "中山", "有色", "有机", "有息", "中层", "中小", "里面", "公有", "私有", "特有", "和谐",
+        "有限", "所有", "国有", "持有", "占有", "拥有", "在线", "在建", "存在", "现在", "所在", "和平", "中国", "其中", "中心",
+        "中期", "中标", "中间", "集中", "由于", "关于", "对于", "对外", "对比", "反对", "从事", "从业", "与会", "参与", "行为",
+        "作为", "认为", "成为", "为主", "公里", "里程", "于是", "高于", "低于", "是非", "自由", "理由", "为期", "了解", "几何",
+        "和解", "总和", "饱和", "中央", "中医", "中学", "有效", "有关", "华为", "对象", "应对", "中华", "中山", "有色", "有机",
+        "有息", "中层", "中小", "里面", "公有", "私有", "特有", "和谐",
     ];
     let mut out = String::with_capacity(content.len());
     let mut rest = content;
@@ -472,18 +928,21 @@ fn keep_inside(content: &str, phrase: &str) -> String {
 /// Whether a token of a question only asks, or says nothing of what is asked.
 fn asking(token: &str) -> bool {
     const WORDS: &[&str] = &[
-        "what", "which", "who", "whom", "whose", "when", "where", "why", "how", "much", "mani", "name", "list", "give", "pleas", "tell", "be",
-        "did", "does", "amount", "fiscal", "year", "fy", "end", "annual", "report", "accord", "document", "valu", "s",
+        "what", "which", "who", "whom", "whose", "when", "where", "why", "how", "much", "mani", "name", "list", "give", "pleas",
+        "tell", "be", "did", "does", "amount", "fiscal", "year", "fy", "end", "annual", "report", "accord", "document", "valu",
+        "s",
     ];
-    WORDS.contains(&token)
+    WORDS.contains(&token) || LEGAL_EN.contains(&token) && !matches!(token, "trust" | "hold" | "group")
 }
 
 fn kind(folded: &str, chinese: bool) -> Kind {
     let any = |words: &[&str]| words.iter().any(|w| folded.contains(w));
     if chinese {
-        return if any(&["何时", "什么时候", "哪年", "哪一年", "几年", "何年", "哪天", "日期", "时间", "年份", "几月", "几号"]) {
+        return if any(&["何时", "什么时候", "哪年", "哪一年", "几年", "何年", "哪天", "日期", "时间", "年份", "几月", "几号"])
+        {
             Kind::When
-        } else if any(&["多少", "占比", "比例", "几", "多大", "多长", "多高", "人数", "金额", "数量", "率是"]) {
+        } else if any(&["多少", "占比", "比例", "几", "多大", "多长", "多高", "人数", "金额", "数量", "率是"])
+        {
             Kind::Number
         } else if any(&["谁", "何人", "哪位", "什么人"]) {
             Kind::Who
@@ -504,13 +963,36 @@ fn kind(folded: &str, chinese: bool) -> Kind {
         };
     }
     let first = folded.split_whitespace().next().unwrap_or("");
-    if first == "when" || any(&["what year", "which year", "what date", "what day", "which month", "what month", "what time", "in what century"]) {
+    if first == "when"
+        || any(&["what year", "which year", "what date", "what day", "which month", "what month", "what time", "in what century"])
+    {
         Kind::When
-    } else if any(&["how many", "how much", "how long", "how old", "how far", "how large", "how big", "how high", "percentage", "number of", "what percent"]) {
+    } else if any(&[
+        "how many",
+        "how much",
+        "how long",
+        "how old",
+        "how far",
+        "how large",
+        "how big",
+        "how high",
+        "percentage",
+        "number of",
+        "what percent",
+        "value of",
+        "amount of",
+        "(%)",
+        "(in usd)",
+        " ratio",
+        " margin",
+        " costs ",
+        "price of",
+    ]) {
         Kind::Number
     } else if first == "who" || any(&["whose ", "whom "]) {
         Kind::Who
-    } else if first == "where" || any(&["which city", "what city", "which country", "what country", "which state", "what state"]) {
+    } else if first == "where" || any(&["which city", "what city", "which country", "what country", "which state", "what state"])
+    {
         Kind::Where
     } else if first == "why" || any(&["reason"]) {
         Kind::Why
@@ -528,7 +1010,22 @@ fn kind(folded: &str, chinese: bool) -> Kind {
 }
 
 fn compares(folded: &str, periods: usize) -> bool {
-    const WORDS: &[&str] =
-        &["相比", "比较", "对比", "同比", "变化", "增长了", "compare", "versus", " vs", "change", "increase", "decrease", "difference", "between", "growth"];
+    const WORDS: &[&str] = &[
+        "相比",
+        "比较",
+        "对比",
+        "同比",
+        "变化",
+        "增长了",
+        "compare",
+        "versus",
+        " vs",
+        "change",
+        "increase",
+        "decrease",
+        "difference",
+        "between",
+        "growth",
+    ];
     periods >= 2 || WORDS.iter().any(|w| folded.contains(w))
 }
