@@ -72,10 +72,10 @@ impl Draft {
 /// A draft after the check: every sentence has its proof.
 #[derive(Debug, Clone, Default)]
 pub struct Checked {
-    text: String,
-    citations: Vec<Citation>,
-    missing: Vec<String>,
-    refused: Option<(Reason, String)>,
+    pub(crate) text: String,
+    pub(crate) citations: Vec<Citation>,
+    pub(crate) missing: Vec<String>,
+    pub(crate) refused: Option<(Reason, String)>,
     dropped: Vec<Dropped>,
 }
 
@@ -104,10 +104,6 @@ impl Checked {
     /// What was taken out, for the trace.
     pub fn dropped(&self) -> &[Dropped] {
         &self.dropped
-    }
-
-    pub(crate) fn into_parts(self) -> (String, Vec<Citation>, Vec<String>, Option<(Reason, String)>) {
-        (self.text, self.citations, self.missing, self.refused)
     }
 }
 
@@ -261,7 +257,12 @@ impl<'a> Desk<'a> {
 
     fn written(&mut self, marked: Marked) {
         let mut seen = HashSet::new();
-        let hits: Vec<&Hit> = marked.markers.iter().filter(|n| seen.insert(**n)).filter_map(|&n| self.evidence.hits.get(n.checked_sub(1)?)).collect();
+        let hits: Vec<&Hit> = marked
+            .markers
+            .iter()
+            .filter(|n| seen.insert(**n))
+            .filter_map(|&n| self.evidence.hits.get(n.checked_sub(1)?))
+            .collect();
         if hits.is_empty() {
             return self.drop_sentence(marked.text, "no_citation", String::new());
         }
@@ -273,7 +274,11 @@ impl<'a> Desk<'a> {
             return self.drop_sentence(marked.text, "number_not_in_source", number);
         }
         let words: HashSet<String> = tokens(&marked.text).into_iter().collect();
-        let proofs: Vec<Proof> = hits.into_iter().zip(&sources).filter_map(|(hit, stated)| best_support(evidence, hit, stated, &words, &claims)).collect();
+        let proofs: Vec<Proof> = hits
+            .into_iter()
+            .zip(&sources)
+            .filter_map(|(hit, stated)| best_support(evidence, hit, stated, &words, &claims))
+            .collect();
         if proofs.is_empty() {
             return self.drop_sentence(marked.text, "not_supported", String::new());
         }
@@ -362,7 +367,11 @@ fn unmark(text: &str) -> (String, Vec<(usize, usize)>) {
         let inner = &rest[open + width..];
         let close = inner.find([']', '】']).filter(|&c| c <= 24);
         let numbers: Option<Vec<usize>> = close.and_then(|c| {
-            inner[..c].split([',', '，', '、', ' ']).filter(|n| !n.is_empty()).map(|n| n.trim_start_matches('^').parse().ok()).collect()
+            inner[..c]
+                .split([',', '，', '、', ' '])
+                .filter(|n| !n.is_empty())
+                .map(|n| n.trim_start_matches('^').parse().ok())
+                .collect()
         });
         match (close, numbers) {
             (Some(close), Some(numbers)) if !numbers.is_empty() => {
@@ -409,7 +418,13 @@ impl Stated {
                 }
             }
         }
-        scales.extend(found.text.lines().filter(|l| l.contains("单位") || l.to_lowercase().contains("in ") || l.contains('(') || l.contains('（')).filter_map(quantity::scale_of));
+        scales.extend(
+            found
+                .text
+                .lines()
+                .filter(|l| l.contains("单位") || l.to_lowercase().contains("in ") || l.contains('(') || l.contains('（'))
+                .filter_map(quantity::scale_of),
+        );
         scales.dedup();
         Self { quantities: quantities(&found.text), about, scales, scaled_table }
     }
@@ -423,9 +438,14 @@ impl Stated {
     }
 
     fn scaled(&self, source: &Quantity, claim: &Quantity) -> bool {
-        let bare = source.scale == 1.0 && matches!(source.unit, quantity::Unit::Plain | quantity::Unit::Money(_) | quantity::Unit::Year);
+        let bare =
+            source.scale == 1.0 && matches!(source.unit, quantity::Unit::Plain | quantity::Unit::Money(_) | quantity::Unit::Year);
         // `128,450元` for a cell of a table in 万元 is wrong by 10,000 times; small figures may be per share, outside the scale.
-        let slip = self.scaled_table && bare && claim.scale == 1.0 && claim.value.abs() >= 100.0 && matches!(claim.unit, quantity::Unit::Money(_));
+        let slip = self.scaled_table
+            && bare
+            && claim.scale == 1.0
+            && claim.value.abs() >= 100.0
+            && matches!(claim.unit, quantity::Unit::Money(_));
         if !slip && source.carries(claim) {
             return true;
         }
@@ -484,7 +504,13 @@ fn lines(text: &str) -> Vec<Range<usize>> {
 }
 
 /// The sentence or row of a passage that says most of what a sentence says, all its numbers first.
-fn best_support<'a>(evidence: &'a Evidence, hit: &'a Hit, stated: &Stated, words: &HashSet<String>, claims: &[Quantity]) -> Option<Proof<'a>> {
+fn best_support<'a>(
+    evidence: &'a Evidence,
+    hit: &'a Hit,
+    stated: &Stated,
+    words: &HashSet<String>,
+    claims: &[Quantity],
+) -> Option<Proof<'a>> {
     let mut best: Option<(f32, &Page, Range<usize>)> = None;
     for (_, page, range) in places(evidence, hit) {
         for piece in pieces(page, range) {

