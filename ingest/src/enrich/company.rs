@@ -76,7 +76,7 @@ impl Pool {
         let brand = brand(name);
         let letters = name.chars().filter(|c| c.is_alphabetic()).count();
         let regulator = REGULATORS.iter().any(|r| fold(name).contains(r));
-        if letters >= 2 && letters <= 90 && !brand.is_empty() && !regulator {
+        if (2..=90).contains(&letters) && !brand.is_empty() && !regulator {
             self.0.push(Candidate { name: name.into(), brand, weight, from });
         }
     }
@@ -216,7 +216,7 @@ const OWN: [&str; 10] = ["公司", "本公司", "发行人", "上市公司", "�
 fn meaning(line: &Line) -> Option<(Vec<&str>, &str)> {
     let (left, right) = line.shown.split_once('指')?;
     let left = left.trim_matches(|c: char| c == '|' || c == ' ');
-    let right = right.trim_start_matches(|c: char| c == '|' || c == ' ' || c == ':');
+    let right = right.trim_start_matches(['|', ' ', ':']);
     let name = &right[legal_names(right).into_iter().next().filter(|r| r.start == 0)?];
     // `董事会 指 …公司董事会` names another thing.
     let rest = right[name.len()..].trim_start();
@@ -676,11 +676,9 @@ fn latin_names(text: &str, found: &mut Vec<std::ops::Range<usize>>) {
             if form && previous.chars().any(|c| c.is_ascii_digit()) {
                 break;
             }
-            if !is_capital(previous)
-                && !(["of", "and", "the", "for", "&", "de", "in"].contains(&previous)
-                    && first - 1 > floor
-                    && is_capital(words[first - 2].1))
-            {
+            let links = ["of", "and", "the", "for", "&", "de", "in"].contains(&previous);
+            let linked = links && first - 1 > floor && is_capital(words[first - 2].1);
+            if !linked && !is_capital(previous) {
                 break;
             }
             first -= 1;
@@ -784,8 +782,7 @@ fn short(name: &str) -> String {
         }
         return text.trim_end_matches("(集团)").trim_end_matches("(集團)").to_owned();
     }
-    loop {
-        let Some((head, last)) = text.rsplit_once([' ', ',']) else { break };
+    while let Some((head, last)) = text.rsplit_once([' ', ',']) {
         let form = last.replace('.', "").trim_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
         if (!FORMS.contains(&form.as_str()) || form == "trust") && !form.is_empty() && form != "&" {
             break;

@@ -121,9 +121,9 @@ fn filed_year(seen: &Seen) -> Told {
 
 /// The date on the line after the words that announce it.
 fn on_next_line<'a>(seen: &'a Seen, words: &[&str]) -> Option<(&'a Line, Date)> {
-    let early = seen.front.lines.iter().take_while(|l| l.page <= seen.front.cover + 7);
+    let mut early = seen.front.lines.iter().take_while(|l| l.page <= seen.front.cover + 7);
     let at = early.clone().position(|l| words.iter().any(|w| l.key.trim_end_matches([' ', ':', '.']).ends_with(w)))?;
-    let next = early.skip(at + 1).next()?;
+    let next = early.nth(at + 1)?;
     Some((next, dates(&next.key).into_iter().find(|(range, date)| range.start <= 12 && date.is_full())?.1))
 }
 
@@ -650,8 +650,8 @@ pub(super) fn published(seen: &Seen, kind: Option<ReportKind>) -> Option<Fact<St
     ];
     for (at, line) in early.iter().enumerate() {
         // A short label inside a sentence (`the latest practicable date:`) is none.
-        let place = |l: &&'static str| line.key.find(*l).filter(|at| has_han(l) || *at <= 2 || l.starts_with("date of"));
-        let Some((label, place)) = LABELS.iter().find_map(|l| Some((l, place(&l)?))) else { continue };
+        let place = |l: &str| line.key.find(l).filter(|at| has_han(l) || *at <= 2 || l.starts_with("date of"));
+        let Some((label, place)) = LABELS.iter().find_map(|l| Some((*l, place(l)?))) else { continue };
         let after = &line.key[place + label.len()..];
         // The label and its date: on one line, or on the next that holds one.
         if let Some((_, date)) = dates(after).into_iter().find(|(r, d)| d.month.is_some() && r.start <= 60) {
