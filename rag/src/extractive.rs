@@ -1,9 +1,10 @@
 //! An answer without a model: which sentence or table row of the evidence answers the question, or what is missing?
 //!
-//! Every sentence and every row of the evidence is a candidate. It is weighed by the share of the question's telling words it
-//! holds (idf coverage, and for English the share of neighbouring pairs), and by what an analyst looks at next: does it speak
-//! of the company and the period asked for, and does it hold the kind of thing that is asked. A candidate of another company
-//! or another year is none. If nothing is left, the refusal names what the documents lack.
+//! Every sentence of the evidence and every cell of its tables is a candidate. Two things are asked of it. Is it an answer at
+//! all: does it, with what it leans on (the title, the headings, the sentence before), hold enough of the question's telling
+//! words and everything that must not be missing: the metric under one of its names, the place, the kind of ratio, the period,
+//! the currency, the kind of thing that is asked for? And how good is it: how much does it say by itself, beside what all of
+//! its passage speaks of? If nothing is left, the refusal names what the documents lack: the company, the period, the metric.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -283,8 +284,13 @@ impl<'a> Reader<'a> {
     ) -> Option<Candidate> {
         let block = page.blocks.iter().find(|b| b.range().contains(&piece.end.saturating_sub(1)));
         let table = block.and_then(|b| b.table.as_ref());
-        let header =
-            table.is_some_and(|t| t.rows.iter().take(t.header_rows as usize).flatten().any(|c| piece.contains(&c.range().start)));
+        let row = table.and_then(|t| t.rows.iter().enumerate().find(|(_, r)| r.iter().any(|c| piece.contains(&c.range().start))));
+        let header = row.zip(table).is_some_and(|((at, _), table)| at < table.header_rows as usize);
+        let figures = row.is_some_and(|(_, r)| r.iter().any(|c| page.text.get(c.range()).is_some_and(is_value)));
+        if figures && self.kind == Kind::Number {
+            // Its figures are looked up under their headers.
+            return None;
+        }
         let heading = block.is_some_and(|b| matches!(b.kind, BlockKind::Heading(_)));
         if header || heading || text.ends_with(['?', '？', ':', '：']) {
             // It announces something or asks; it says nothing.
@@ -462,6 +468,9 @@ impl<'a> Reader<'a> {
         let lower = text.to_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
         if self.negated && !negated(&lower) && self.kind != Kind::YesNo {
+            return None;
+        }
+        if self.currency.is_some() && currency(&lower).is_some_and(|stated| Some(stated) != self.currency) {
             return None;
         }
         let new = |range: Range<usize>| !self.question.text.contains(text[range].trim());
@@ -836,9 +845,12 @@ fn missing_word(question: &Question, evidence: &Evidence) -> Option<String> {
     if abroad || evidence.passages == 0 {
         return None;
     }
+    // A concept of reports may stand there under another name.
+    let left: HashSet<String> = tokens(&glossary::mentions(&fold(&question.subject)).1).into_iter().collect();
     let weight = |token: &String| evidence.idf(token);
+    let unknown = |token: &&String| left.contains(*token) && evidence.frequencies.get(*token).copied().unwrap_or(0) == 0;
     let total: f32 = question.terms.iter().map(weight).sum();
-    let absent: f32 = question.terms.iter().filter(|t| evidence.frequencies.get(*t).copied().unwrap_or(0) == 0).map(weight).sum();
+    let absent: f32 = question.terms.iter().filter(unknown).map(weight).sum();
     (total > 0.0 && absent > 0.6 * total).then(|| lacks(question.chinese, &question.subject))
 }
 

@@ -57,3 +57,37 @@ fn standing(text: &str, name: &str) -> Option<usize> {
         |at: &usize| !latin || !letter(text[..*at].chars().next_back()) && !letter(text[at + name.len()..].chars().next());
     text.match_indices(name).map(|(at, _)| at).find(whole)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn check(text: &str, wanted: &[&str], rest: &str) {
+        let (found, left) = mentions(&fold(text));
+        assert_eq!(found.iter().map(|m| m.name.as_str()).collect::<Vec<_>>(), wanted, "{text}");
+        assert_eq!(left.split_whitespace().collect::<Vec<_>>().join(" "), rest, "{text}");
+    }
+
+    #[test]
+    fn concepts_are_found_by_their_longest_name_and_as_whole_words() {
+        check("total revenue of the group", &["total revenue"], "of the group");
+        check("Capex in China", &["capex"], "in china");
+        check("归属于上市公司股东的净利润", &["归属于上市公司股东的净利润"], "");
+        check("營業收入", &["营业收入"], "");
+        check("prepsilon", &[], "prepsilon");
+    }
+
+    #[test]
+    fn no_name_belongs_to_two_concepts_and_every_line_says_what_it_is() {
+        let mut seen = HashSet::new();
+        for line in include_str!("glossary.tsv").lines().filter(|line| !line.starts_with('#')) {
+            let (kind, names) = line.split_once('\t').unwrap();
+            assert!(matches!(kind, "figure" | "thing"), "{line}");
+            for name in names.split('\t') {
+                assert!(!name.trim().is_empty() && seen.insert(fold(name).into_owned()), "{name}");
+            }
+        }
+    }
+}

@@ -930,7 +930,7 @@ fn asking(token: &str) -> bool {
     const WORDS: &[&str] = &[
         "what", "which", "who", "whom", "whose", "when", "where", "why", "how", "much", "mani", "name", "list", "give", "pleas",
         "tell", "be", "did", "does", "amount", "fiscal", "year", "fy", "end", "annual", "report", "accord", "document", "valu",
-        "s",
+        "s", "mention", "any", "ani", "ongo",
     ];
     WORDS.contains(&token) || LEGAL_EN.contains(&token) && !matches!(token, "trust" | "hold" | "group")
 }
@@ -1028,4 +1028,35 @@ fn compares(folded: &str, periods: usize) -> bool {
         "growth",
     ];
     periods >= 2 || WORDS.iter().any(|w| folded.contains(w))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(text: &str, language: &str, kind: Kind, subject: &str) {
+        let question = Question::read(text, &[]);
+        assert_eq!((question.language(), question.kind, question.subject.as_str()), (language, kind, subject), "{text}");
+    }
+
+    #[test]
+    fn a_question_tells_its_language_its_kind_and_its_subject() {
+        check("2023年的营业收入是多少？", "zh", Kind::Number, "营业收入");
+        check("2023年末商誉余额", "zh", Kind::Other, "商誉");
+        check("公司成立于哪一年？", "zh", Kind::When, "公司成立");
+        check("What was the gross margin in FY2022?", "en", Kind::Number, "gross margin");
+        check("How many stores were opened in 2023?", "en", Kind::Number, "stores were opened");
+        check("What was the revenue of 栖霁传动 in 2023?", "en", Kind::Which, "revenue of 栖霁传动");
+        check("JAXR是什么？", "zh", Kind::Which, "jaxr");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_panic(text in "[a-zA-Z0-9 年月的是多少什么公司集团《》“”\"'&.,?？()（）-]{0,60}|\\PC{0,60}") {
+            let question = Question::read(&text, &[]);
+            prop_assert!(question.terms.iter().all(|term| !term.is_empty()));
+        }
+    }
 }

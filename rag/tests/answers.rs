@@ -282,6 +282,106 @@ fn of_two_years_the_missing_one_makes_the_answer_partial() {
     assert!(settled.text.contains("128,450") && settled.text.contains("110,230"), "{}", settled.text);
 }
 
+#[test]
+fn a_metric_is_found_under_its_other_names_in_both_languages() {
+    answers(&[yunhe()], "云河科技2023年的营收是多少？", &["128,450"], "营业收入 | 128,450 | 110,230");
+    answers(&[orchard()], "What was Orchard Foods' total revenue in 2022?", &["14,544"], "Net sales | 14,694 | 14,544");
+    answers(&[yunhe()], "What was the net income of 云河科技 in 2023?", &["15,600"], "净利润");
+    answers(&[orchard()], "Orchard Foods 2023年的净利润是多少？", &["1,020"], "Net income");
+}
+
+fn gearmaker() -> Paper<'static> {
+    paper(
+        "鼎齿精机股份有限公司2023年年度报告",
+        vec![
+            Prose("陆远舟先生，1968年出生，研究员。他自2015年起担任公司董事长。"),
+            Prose("2023年国内精密减速器市场规模为104.6亿元。其中，RV减速器市场规模为51.3亿元。"),
+            Grid(
+                Some("单位：万元"),
+                1,
+                &["项目 | 同比增减 | 2023年 | 2022年", "研发费用 | 28.3% | 16,820 | 13,105", "存货 | 21.6% | 40,917 | 33,648"],
+            ),
+        ],
+    )
+}
+
+fn brewer() -> Paper<'static> {
+    paper(
+        "Tarnbrook Brewing plc 2023 Annual Report",
+        vec![
+            Prose("The company acquired two breweries in Wales and disclosed the business combinations in note 9."),
+            Grid(
+                Some("(in GBP millions)"),
+                1,
+                &[
+                    "Item | Three months ended December 31, 2023 | Year ended December 31, 2023",
+                    "Revenue | 91.2 | 402.7",
+                    "Gross margin | 38% | 41%",
+                ],
+            ),
+            Grid(None, 1, &["Maturity | Operating leases | Finance leases", "2024 | 12 | 5", "2025 | 10 | 4"]),
+        ],
+    )
+}
+
+#[test]
+fn a_value_stands_under_the_whole_year_and_not_under_its_change() {
+    answers(&[gearmaker()], "鼎齿精机2023年的研发费用是多少？", &["16,820"], "研发费用");
+    answers(&[gearmaker()], "鼎齿精机2022年末存货余额", &["33,648"], "存货");
+    answers(&[brewer()], "What was Tarnbrook Brewing's revenue in 2023?", &["402.7", "GBP"], "Revenue");
+    answers(&[brewer()], "What were the finance leases of Tarnbrook Brewing due in 2025?", &["4"], "2025 | 10 | 4");
+}
+
+#[test]
+fn money_of_another_currency_is_no_answer() {
+    let settled = ask(&[brewer()], "What was the revenue of Tarnbrook Brewing in 2023 (in USD)?");
+    assert_eq!(settled.verdict, Verdict::Refused, "{}", settled.text);
+}
+
+#[test]
+fn a_part_of_a_market_is_not_the_market() {
+    answers(&[gearmaker()], "2023年RV减速器的市场规模是多少？", &["51.3亿元"], "RV减速器");
+    let settled = ask(&[gearmaker()], "2023年谐波减速器的市场份额是多少？");
+    assert_eq!(settled.verdict, Verdict::Refused, "{}", settled.text);
+}
+
+#[test]
+fn a_sentence_that_points_back_is_quoted_with_the_one_before() {
+    answers(
+        &[gearmaker()],
+        "谁担任鼎齿精机董事长？",
+        &["陆远舟", "董事长"],
+        "陆远舟先生，1968年出生，研究员。他自2015年起担任公司董事长。",
+    );
+}
+
+#[test]
+fn of_two_companies_each_is_answered_or_named() {
+    let settled = ask(&[yunhe(), beichen()], "云河科技和北辰电子2023年的净利润分别是多少？");
+    assert_eq!(settled.verdict, Verdict::Answered, "{}", settled.text);
+    assert!(settled.text.contains("15,600") && settled.text.contains("5,020"), "{}", settled.text);
+    let settled = ask(&[yunhe(), beichen()], "云河科技和北辰电子2023年的营业成本分别是多少？");
+    assert_eq!(settled.verdict, Verdict::Partial, "{}", settled.text);
+    assert!(settled.text.contains("84,310") && settled.text.contains("北辰电子"), "{}", settled.text);
+}
+
+#[test]
+fn whether_something_is_mentioned_is_answered_with_yes_and_the_place() {
+    answers(&[brewer()], "Did Tarnbrook Brewing plc mention any business combinations?", &["Yes"], "business combinations");
+}
+
+#[test]
+fn a_question_that_denies_is_not_answered_by_a_sentence_that_affirms() {
+    let settled = ask(&[orchard()], "In which country did Orchard Foods not open new stores?");
+    assert_eq!(settled.verdict, Verdict::Refused, "{}", settled.text);
+}
+
+#[test]
+fn a_name_that_only_looks_like_one_is_refused_where_no_passage_knows_it() {
+    refuses(&[yunhe()], "宁德时代2023年的净利润是多少？", Reason::NoEvidence, "宁德时代");
+    refuses(&[orchard(), yunhe()], "What was the revenue of Nordholm in 2023?", Reason::NoEvidence, "Nordholm");
+}
+
 fn written(papers: &[Paper], text: &str) -> (String, Vec<String>) {
     let evidence = evidence(papers, "");
     let checked = check(Draft::written(text), &evidence);
