@@ -180,8 +180,11 @@ impl<'a> Reader<'a> {
         // A question about reports: what it asks for is named by all of its words.
         let report = mentions.iter().any(|mention| mention.figure) || question.documents().is_some();
         let rare = |token: &&String| !token.chars().any(is_han) || token.chars().count() > 1 && is_word(token);
-        let rarest =
-            plain.clone().filter(rare).max_by(|a, b| weight(a).total_cmp(&weight(b))).filter(|_| kind == Kind::Number && report);
+        let rarest = plain
+            .clone()
+            .filter(rare)
+            .max_by(|a, b| weight(a).total_cmp(&weight(b)))
+            .filter(|_| kind == Kind::Number && report && (question.chinese || mentions.is_empty()));
         // `Quick ratio` is named by what stands before it.
         let ratio = question.words.windows(2).find(|pair| matches!(pair[1].as_str(), "ratio" | "margin" | "rate" | "yield"));
         let ratio = ratio.filter(|_| kind == Kind::Number).map(|pair| &pair[0]);
@@ -323,7 +326,8 @@ impl<'a> Reader<'a> {
     ) -> Vec<Candidate> {
         let text = |cell: &Cell| page.text.get(cell.range()).unwrap_or_default().trim();
         let headers = headers(page, table);
-        let header_terms: HashMap<u32, Terms> = headers.iter().map(|(column, header)| (*column, terms(header))).collect();
+        let header_terms: HashMap<u32, Terms> =
+            headers.iter().map(|(column, header)| (*column, terms(&header.replace('_', " ")))).collect();
         let around =
             terms(&format!("{} {}", table.caption.as_deref().unwrap_or_default(), table.unit.as_deref().unwrap_or_default()));
         let unit = table.unit.as_deref().map(unit_in_brackets).unwrap_or_default();
@@ -493,6 +497,7 @@ impl<'a> Reader<'a> {
                     true => -0.4,
                     false if counts || percent => 0.25,
                     false if beside() => 0.15,
+                    false if self.figure => -0.3,
                     false => 0.0,
                 }
             }

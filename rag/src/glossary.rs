@@ -8,10 +8,13 @@ use index::lexical::{fold, term, tokens};
 /// A concept: whether it is a figure, and its names, each as terms.
 type Concept = (bool, Vec<Vec<u32>>);
 
-/// The concepts, and folded name → concept, longest names first.
-static GLOSSARY: LazyLock<(Vec<Concept>, Vec<(String, usize)>)> = LazyLock::new(|| {
+/// A folded name, and which concept it names.
+type Named = (String, usize);
+
+/// The concepts, and their names, longest first.
+static GLOSSARY: LazyLock<(Vec<Concept>, Vec<Named>)> = LazyLock::new(|| {
     let mut concepts = Vec::new();
-    let mut names: Vec<(String, usize)> = Vec::new();
+    let mut names: Vec<Named> = Vec::new();
     for line in include_str!("glossary.tsv").lines().filter(|line| !line.starts_with('#')) {
         let Some((kind, line)) = line.split_once('\t') else { continue };
         names.extend(line.split('\t').map(|name| (fold(name).into_owned(), concepts.len())));
