@@ -44,6 +44,8 @@ impl Service {
     /// # Errors
     /// `data_locked`, `data_damaged`, `storage`, `other_encoder`, and whatever opening the store returns.
     pub async fn open(data: &Path, settings: Settings) -> Result<Arc<Self>, IndexError> {
+        // They were found to be valid when they were read.
+        let endpoint = settings.llm.endpoint().unwrap_or_default();
         let dir = Arc::new(DataDir::open(data)?);
         let db = Db::open(&dir).await?;
         let embedder: Arc<dyn Embedder> = Arc::new(Builtin::load()?);
@@ -57,7 +59,7 @@ impl Service {
         };
         let pipeline = Arc::new(Pipeline::open(dir, catalog.clone(), store.clone(), embedder.clone(), sandbox).await?);
         let searcher = Searcher::new(catalog.clone(), store, embedder);
-        let engine = Engine::new(searcher.clone(), settings.llm.endpoint());
+        let engine = Engine::new(searcher.clone(), endpoint);
         let (stop, stopped) = watch::channel(false);
         let workers = tokio::sync::Mutex::new(Some(tokio::spawn(pipeline.clone().run(stopped))));
         Ok(Arc::new(Self { settings, catalog, pipeline, searcher, engine, stop, workers }))

@@ -16,7 +16,7 @@ use index::{
 use ingest::{IngestError, source};
 use rag::{
     RagError,
-    ask::{AnswerMode, Ask, Verdict},
+    ask::{AnswerMode, Ask},
 };
 use serde_json::json;
 
@@ -191,6 +191,11 @@ enum Command {
     Eval {
         #[command(subcommand)]
         command: Eval,
+    },
+    /// Cards of model endpoints: what can be set as llm.card
+    Models {
+        #[command(subcommand)]
+        command: Models,
     },
     /// The settings in force
     Config {
@@ -426,6 +431,17 @@ impl EvalRun {
 }
 
 #[derive(Debug, Subcommand)]
+enum Models {
+    /// List the cards
+    Ls,
+    /// Show one card
+    Show {
+        /// Its name.
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum Config {
     /// Check the settings and exit
     Check,
@@ -485,6 +501,7 @@ async fn run(line: Line) -> Result<u8, Failure> {
             println!("{}", text.unwrap_or_default());
             Ok(exit::OK)
         }
+        Command::Models { command } => models(&settings, command, common.json),
         Command::Serve { bind } => serve(common, settings, bind).await,
         Command::Quickstart { serve: go_on, bind } => {
             let door = Door::open(common, settings.clone()).await?;
@@ -556,8 +573,10 @@ async fn with_door(door: &Door, command: Command, json: bool) -> Result<u8, Fail
             };
             let ask = Ask { question, scenario: Some(scenario.scenario), mode, top_k, stream, ..Ask::default() };
             let streaming = stream && !json;
+            let mut printed = String::new();
             let mut on_text = |text: &str| {
                 if streaming {
+                    printed.push_str(text);
                     show::piece(text);
                 }
             };
@@ -565,7 +584,10 @@ async fn with_door(door: &Door, command: Command, json: bool) -> Result<u8, Fail
             if json {
                 show::json(&answer);
             } else {
-                show::answer(&answer, streaming && answer.verdict != Verdict::Refused);
+                if !printed.is_empty() && printed != answer.text {
+                    show::piece("\n\n");
+                }
+                show::answer(&answer, streaming && printed == answer.text);
             }
             Ok(exit::OK)
         }
@@ -582,6 +604,29 @@ async fn with_door(door: &Door, command: Command, json: bool) -> Result<u8, Fail
         Command::Batch { command } => batch(door, command, json).await,
         _ => Err(Failure::new(exit::USAGE, "usage", "this command takes no data directory")),
     }
+}
+
+fn models(settings: &Settings, command: Models, json: bool) -> Result<u8, Failure> {
+    let cards = settings.llm.cards()?;
+    match command {
+        Models::Ls if json => {
+            let data: Vec<_> = cards.iter().map(|(card, _)| card).collect();
+            show::json(&json!({ "data": data }));
+        }
+        Models::Ls => cards.iter().for_each(|(card, origin)| show::card(card, origin)),
+        Models::Show { name } => {
+            let card = cards.get(&name).ok_or_else(|| {
+                let known = cards.names().join(", ");
+                Failure::new(exit::FAILED, "not_found", format!("there is no card `{name}`; there are {known}"))
+            })?;
+            if json {
+                show::json(card)
+            } else {
+                print!("{}", toml::to_string(card).unwrap_or_default())
+            }
+        }
+    }
+    Ok(exit::OK)
 }
 
 async fn docs(door: &Door, command: Docs, json: bool) -> Result<u8, Failure> {

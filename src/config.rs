@@ -6,6 +6,10 @@ use figment::{
     Figment,
     providers::{Env, Format, Toml},
 };
+use rag::{
+    card::{Auth, Card, Cards, Dialect},
+    chat::Endpoint,
+};
 use serde::{Deserialize, Serialize};
 
 const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -52,29 +56,122 @@ pub enum Store {
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct Llm {
+    pub card: String,
+    pub cards: String,
     pub base_url: String,
     #[serde(skip_serializing)]
     pub api_key: String,
     pub model: String,
     pub max_tokens: u32,
     pub context_tokens: u32,
+    pub fallback: Fallback,
     pub first_byte_timeout: u64,
     pub idle_timeout: u64,
 }
 
+/// What happens when the model's endpoint fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fallback {
+    /// The failure is told.
+    None,
+    /// The answer is put together without a model.
+    Extractive,
+}
+
+/// The window of a model that nobody describes, and the widest that is filled without being asked to: evidence costs.
+const WINDOW: u32 = 16_384;
+const WIDE: u32 = 32_768;
+/// Tokens of evidence that must fit at least.
+const EVIDENCE: u32 = 1_024;
+
 impl Llm {
-    /// The endpoint, if one is configured.
-    pub fn endpoint(&self) -> Option<rag::chat::Endpoint> {
-        (!self.base_url.is_empty()).then(|| rag::chat::Endpoint {
-            base_url: self.base_url.clone(),
+    /// All cards that are known.
+    ///
+    /// # Errors
+    /// What is wrong with a card, with its file and line.
+    pub fn cards(&self) -> Result<Cards, ConfigError> {
+        let folder = (!self.cards.is_empty()).then(|| Path::new(&self.cards));
+        Cards::load(folder).map_err(|error| ConfigError(vec![error.to_string()]))
+    }
+
+    /// The endpoint, if one is configured: what the settings say, then what the card says.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them together.
+    pub fn endpoint(&self) -> Result<Option<Endpoint>, ConfigError> {
+        let cards = self.cards()?;
+        let card = match self.card.as_str() {
+            "" => None,
+            name => Some(cards.get(name).ok_or_else(|| {
+                ConfigError(vec![format!("llm.card is `{name}`; there are the cards {}", cards.names().join(", "))])
+            })?),
+        };
+        let base_url = or(&self.base_url, card.map(|card| card.base_url.as_str()));
+        if base_url.is_empty() && card.is_none() {
+            return Ok(None);
+        }
+        let model = or(&self.model, card.and_then(Card::first_model));
+        let dialect = card.map(|card| card.dialect(model)).unwrap_or_default();
+        let max_tokens = self.max_tokens.min(dialect.window.map_or(u32::MAX, |window| window.answer));
+        let known = dialect.window.map_or(WINDOW, |window| window.context.min(WIDE));
+        let context_tokens = if self.context_tokens == 0 { known } else { self.context_tokens };
+        let mut wrong = Vec::new();
+        if base_url.is_empty() {
+            wrong.push(format!("the card `{}` has no address, every customer has another; set llm.base_url", self.card));
+        } else if !base_url.starts_with("http://") && !base_url.starts_with("https://") {
+            wrong.push(format!("llm.base_url is `{base_url}`; it must start with http:// or https://"));
+        }
+        if model.is_empty() {
+            wrong.push("an endpoint is set and llm.model is not; name the model to use (DOSSIER_LLM__MODEL)".into());
+        }
+        if matches!(dialect.auth, Auth::Bearer | Auth::ApiKey) && self.api_key.is_empty() {
+            wrong.push(format!("the card `{}` needs a key; set llm.api_key (DOSSIER_LLM__API_KEY)", self.card));
+        }
+        if context_tokens < max_tokens + EVIDENCE {
+            wrong.push(format!(
+                "the model's window is {context_tokens} tokens and an answer may have {max_tokens}; the window must hold the answer \
+                 and at least {EVIDENCE} tokens of evidence (llm.context_tokens, llm.max_tokens)"
+            ));
+        }
+        if let (Some(window), true) = (dialect.window, self.context_tokens > 0) {
+            if self.context_tokens > window.context && !is_local(card) {
+                wrong.push(format!(
+                    "llm.context_tokens is {}; the card `{}` knows {} for `{model}`",
+                    self.context_tokens, self.card, window.context
+                ));
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(ConfigError(wrong));
+        }
+        Ok(Some(Endpoint {
+            base_url: base_url.into(),
             api_key: self.api_key.clone(),
-            model: self.model.clone(),
-            max_tokens: self.max_tokens,
-            context_tokens: self.context_tokens,
+            model: model.into(),
+            max_tokens,
+            context_tokens,
             first_byte: Duration::from_secs(self.first_byte_timeout),
             idle: Duration::from_secs(self.idle_timeout),
-        })
+            dialect: own_window(dialect, context_tokens),
+            fall_back: self.fallback == Fallback::Extractive,
+        }))
     }
+}
+
+fn or<'a>(set: &'a str, else_from_card: Option<&'a str>) -> &'a str {
+    if set.is_empty() { else_from_card.unwrap_or_default() } else { set }
+}
+
+/// Whether a card speaks of whatever the operator runs: its window is a guess that they know better.
+fn is_local(card: Option<&Card>) -> bool {
+    card.is_some_and(|card| card.models.iter().all(|model| model.name == "*"))
+}
+
+/// A window that was set by hand bounds answers by itself.
+fn own_window(dialect: Dialect, context_tokens: u32) -> Dialect {
+    let window = dialect.window.filter(|window| window.context >= context_tokens);
+    Dialect { window, ..dialect }
 }
 
 /// What is wrong with the settings.
@@ -123,14 +220,8 @@ impl Settings {
                 self.server.bind
             ));
         }
-        if !self.llm.base_url.is_empty()
-            && !self.llm.base_url.starts_with("http://")
-            && !self.llm.base_url.starts_with("https://")
-        {
-            wrong.push(format!("llm.base_url is `{}`; it must start with http:// or https://", self.llm.base_url));
-        }
-        if !self.llm.base_url.is_empty() && self.llm.model.is_empty() {
-            wrong.push("llm.base_url is set and llm.model is not; name the model to use (DOSSIER_LLM__MODEL)".into());
+        if let Err(ConfigError(more)) = self.llm.endpoint() {
+            wrong.extend(more);
         }
         for (name, value) in [
             ("server.deadline", self.server.deadline),
@@ -140,12 +231,6 @@ impl Settings {
             if value == 0 {
                 wrong.push(format!("{name} is 0; it must be at least 1 second"));
             }
-        }
-        if self.llm.context_tokens < self.llm.max_tokens + 1024 {
-            wrong.push(format!(
-                "llm.context_tokens is {} and llm.max_tokens {}; the window must hold the answer and at least 1024 tokens of evidence",
-                self.llm.context_tokens, self.llm.max_tokens
-            ));
         }
     }
 }
@@ -210,5 +295,27 @@ mod tests {
     fn everything_that_is_wrong_is_told_at_once() {
         let wrong = load("[server]\nbind = \"here\"\ndeadline = 0\n[llm]\nbase_url = \"ftp://x\"").unwrap_err();
         assert_eq!(wrong.lines().count(), 4, "{wrong}");
+    }
+
+    #[test]
+    fn a_card_fills_what_is_not_set_and_says_what_it_needs() {
+        let endpoint = |text: &str| load(text).map(|settings| settings.llm.endpoint().unwrap().unwrap());
+        let found = endpoint("[llm]\ncard = \"deepseek\"\napi_key = \"k\"").unwrap();
+        assert_eq!((found.base_url.as_str(), found.model.as_str()), ("https://api.deepseek.com", "deepseek-v4-flash"));
+        assert_eq!((found.context_tokens, found.fall_back), (WIDE, false));
+        let found =
+            endpoint("[llm]\ncard = \"vllm\"\nbase_url = \"http://gpu:1/v1\"\nmodel = \"q\"\ncontext_tokens = 65536").unwrap();
+        assert_eq!((found.base_url.as_str(), found.context_tokens), ("http://gpu:1/v1", 65536));
+        let check = |text: &str, reason: &str| {
+            let wrong = load(text).unwrap_err();
+            assert!(wrong.contains(reason), "{wrong}");
+        };
+        check("[llm]\ncard = \"deepseek\"", "needs a key");
+        check("[llm]\ncard = \"deepsick\"", "there are the cards ark, azure");
+        check("[llm]\ncard = \"azure\"\napi_key = \"k\"\nmodel = \"m\"", "set llm.base_url");
+        check("[llm]\ncard = \"moonshot\"\napi_key = \"k\"\nmodel = \"moonshot-v1-8k\"\ncontext_tokens = 16384", "knows 8000");
+        check("[llm]\nbase_url = \"http://x/v1\"\nmodel = \"m\"\ncontext_tokens = 100", "at least 1024");
+        check("[llm]\nfallback = \"maybe\"", "fallback");
+        check("[llm]\ncards = \"/nowhere\"", "/nowhere:1: it cannot be read");
     }
 }

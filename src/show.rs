@@ -7,7 +7,10 @@ use index::{
     hit::{Hit, Hits},
 };
 use ingest::queue::{Batch, BatchItem};
-use rag::ask::{Answer, Verdict};
+use rag::{
+    ask::{Answer, Verdict},
+    card::{Card, Origin},
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -52,6 +55,16 @@ pub fn answer(answer: &Answer, printed: bool) {
     };
     let degraded = answer.degraded.as_ref().map(|d| format!(" · degraded: {}", d.reason)).unwrap_or_default();
     println!("  {verdict} · {} · {:.0} ms{degraded}", answer.model, answer.timings.total_ms);
+}
+
+/// A card as a line of a table.
+pub fn card(card: &Card, origin: &Origin) {
+    let url = if card.base_url.is_empty() { "(llm.base_url)" } else { &card.base_url };
+    let own = match origin {
+        Origin::Bundled => String::new(),
+        Origin::File(path) => format!("  from {}", path.display()),
+    };
+    println!("{:<12} {:<52} {:<8} {}{own}", card.name, url, card.seen_on, card.title);
 }
 
 /// Hits with where they stand.
@@ -119,7 +132,9 @@ pub fn document(d: &Document) {
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Object(fields) => fields.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| format!("{k} {}", plain(v))).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => {
+            fields.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| format!("{k} {}", plain(v))).collect::<Vec<_>>().join(", ")
+        }
         other => other.to_string(),
     }
 }

@@ -3,17 +3,26 @@
 //! [`Engine::answer`] is the one entry; whoever wants to watch passes a sender and gets each step as an [`Event`]. What is
 //! sent as text is checked already: a model's sentence is held back until its proof was found.
 
-use std::{collections::HashSet, sync::Arc, time::Instant};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Instant,
+};
 
 use futures::future::try_join_all;
 use index::{
     corpus::AnswerId,
+    fault::Coded,
     hit::{Hit, Hits, Mode, Query},
     lexical,
     scope::Call,
     search::Searcher,
 };
 use tokio::sync::mpsc;
+use tracing::warn;
 
 use crate::{
     RagError,
@@ -56,7 +65,11 @@ pub struct Engine {
 }
 
 /// Whoever watches an answer come into being.
-struct Watch<'a>(Option<&'a mpsc::Sender<Event>>);
+struct Watch<'a> {
+    events: Option<&'a mpsc::Sender<Event>>,
+    /// Whether text was shown.
+    shown: AtomicBool,
+}
 
 impl Engine {
     /// An engine; without an endpoint every answer is extractive.
@@ -82,7 +95,7 @@ impl Engine {
     pub async fn answer(&self, call: &Call, ask: &Ask, events: Option<&mpsc::Sender<Event>>) -> Result<Answer, RagError> {
         let began = Instant::now();
         validate(ask)?;
-        let watch = Watch(events);
+        let watch = Watch { events, shown: AtomicBool::new(false) };
         let documents = self.searcher.catalog().sources(call).await?;
         let question = Question::read(&ask.question, &documents);
         let chat = self.chat.as_ref().filter(|_| ask.mode == AnswerMode::Answer);
@@ -97,12 +110,17 @@ impl Engine {
         }
 
         let settled = match chat {
-            None => {
-                let checked = check(extractive::draft(&question, &evidence), &evidence);
-                watch.text(checked.text(), checked.citations()).await;
-                verdict::settle(&question, &evidence, checked)
-            }
-            Some(chat) => self.written(call, ask, &question, &evidence, chat, &watch, &mut answer.timings, began).await?,
+            None => extracted(&question, &evidence, &watch).await,
+            Some(chat) => match self.written(call, ask, &question, &evidence, chat, &watch, &mut answer.timings, began).await {
+                // The last rung of the ladder: what needs no model.
+                Err(error) if chat.endpoint().fall_back && error.is_the_models() => {
+                    warn!(code = error.code(), "the answer is put together without the model: {error}");
+                    answer.degraded = Some(Degraded { reason: "model_unavailable".into() });
+                    answer.model = "extractive".into();
+                    extracted(&question, &evidence, &watch).await
+                }
+                written => written?,
+            },
         };
         finish(call, &mut answer, settled, began);
         Ok(answer)
@@ -200,9 +218,23 @@ impl Engine {
     }
 }
 
+/// An answer without a model. Text of a model that was shown and then failed is replaced as a whole.
+async fn extracted(question: &Question, evidence: &Evidence, watch: &Watch<'_>) -> Settled {
+    let checked = check(extractive::draft(question, evidence), evidence);
+    let replaces = watch.shown.load(Relaxed);
+    if !replaces {
+        watch.text(checked.text(), checked.citations()).await;
+    }
+    let settled = verdict::settle(question, evidence, checked);
+    if replaces {
+        watch.tell(|| Event::Revised(settled.text.clone())).await;
+    }
+    settled
+}
+
 impl Watch<'_> {
     async fn tell(&self, event: impl FnOnce() -> Event) {
-        if let Some(events) = self.0 {
+        if let Some(events) = self.events {
             // Nobody left to listen is noticed by whoever holds the other end.
             events.send(event()).await.ok();
         }
@@ -212,6 +244,7 @@ impl Watch<'_> {
         if text.is_empty() {
             return;
         }
+        self.shown.store(true, Relaxed);
         self.tell(|| Event::Delta(text.to_owned())).await;
         for citation in citations {
             self.tell(|| Event::Citation(Box::new(citation.clone()))).await;

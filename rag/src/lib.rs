@@ -8,6 +8,7 @@ use index::{
 };
 
 pub mod ask;
+pub mod card;
 pub mod chat;
 pub mod cite;
 pub mod compose;
@@ -36,6 +37,10 @@ pub enum RagError {
     HistoryTooLong { got: usize, most: usize },
     #[error("the model endpoint cannot be reached or failed: {reason}; look at llm.base_url and llm.model")]
     ModelUnavailable { reason: String },
+    #[error("the model endpoint does not accept the key: {reason}; look at llm.api_key")]
+    ModelUnauthorized { reason: String },
+    #[error("the account at the model endpoint is used up: {reason}")]
+    ModelQuota { reason: String },
     #[error("the model endpoint turns requests away for now ({reason}); try again later")]
     ModelRateLimited { reason: String },
     #[error("the model endpoint sent nothing for {} s", .0.as_secs())]
@@ -48,6 +53,13 @@ pub enum RagError {
     Index(#[from] IndexError),
 }
 
+impl RagError {
+    /// Whether a model's endpoint failed, so that another answerer may step in.
+    pub fn is_the_models(&self) -> bool {
+        self.code().starts_with("llm_")
+    }
+}
+
 impl Coded for RagError {
     fn code(&self) -> &'static str {
         match self {
@@ -56,6 +68,8 @@ impl Coded for RagError {
             Self::AsOf { .. } => "invalid_as_of",
             Self::HistoryTooLong { .. } => "history_too_long",
             Self::ModelUnavailable { .. } => "llm_unavailable",
+            Self::ModelUnauthorized { .. } => "llm_unauthorized",
+            Self::ModelQuota { .. } => "llm_quota_exhausted",
             Self::ModelRateLimited { .. } => "llm_rate_limited",
             Self::ModelStalled(_) => "llm_stalled",
             Self::ModelTruncated => "llm_truncated",
@@ -67,10 +81,23 @@ impl Coded for RagError {
     fn fault(&self) -> Fault {
         match self {
             Self::EmptyQuestion | Self::QuestionTooLong { .. } | Self::AsOf { .. } | Self::HistoryTooLong { .. } => Fault::Caller,
-            Self::ModelUnavailable { .. } | Self::ModelRateLimited { .. } | Self::ModelStalled(_) | Self::ModelTruncated | Self::ModelBadResponse { .. } => {
-                Fault::Dependency
-            }
+            Self::ModelUnavailable { .. }
+            | Self::ModelUnauthorized { .. }
+            | Self::ModelQuota { .. }
+            | Self::ModelRateLimited { .. }
+            | Self::ModelStalled(_)
+            | Self::ModelTruncated
+            | Self::ModelBadResponse { .. } => Fault::Dependency,
             Self::Index(error) => error.fault(),
+        }
+    }
+
+    /// A wrong key or an empty account stays so until somebody does something about it.
+    fn retryable(&self) -> bool {
+        match self {
+            Self::ModelUnauthorized { .. } | Self::ModelQuota { .. } => false,
+            Self::Index(error) => error.retryable(),
+            _ => self.fault() == Fault::Dependency,
         }
     }
 }

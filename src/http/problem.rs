@@ -55,6 +55,8 @@ pub const TABLE: &[Entry] = &[
     entry("history_too_long", 422, "The history is too long"),
     entry("deadline_exceeded", 504, "The time for the request is over"),
     entry("llm_unavailable", 503, "The model endpoint cannot be reached or failed"),
+    entry("llm_unauthorized", 503, "The model endpoint does not accept the key"),
+    entry("llm_quota_exhausted", 503, "The account at the model endpoint is used up"),
     entry("llm_rate_limited", 503, "The model endpoint turns requests away for now"),
     entry("llm_stalled", 504, "The model endpoint fell silent"),
     entry("llm_truncated", 502, "The model's answer was cut off"),
@@ -113,6 +115,18 @@ pub struct ProblemDocument {
     retryable: bool,
 }
 
+impl ProblemDocument {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// What happened this time.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
 impl Problem {
     /// A problem that the caller can change, in words for them.
     pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
@@ -163,7 +177,6 @@ impl Problem {
     }
 
     /// Its code.
-    #[cfg(test)]
     pub fn code(&self) -> &'static str {
         self.code
     }
