@@ -41,6 +41,7 @@ mod batches;
 mod body;
 mod documents;
 mod health;
+mod openai;
 mod page;
 mod problem;
 mod sse;
@@ -184,6 +185,9 @@ fn routes(config: &mut ServiceConfig) {
         .service(answers::ask_question)
         .service(answers::get_answer)
         .service(answers::search_passages)
+        .service(openai::complete_chat)
+        .service(openai::list_models)
+        .service(openai::show_model)
         .service(documents::list_scenarios)
         .service(documents::add_document)
         .service(documents::list_documents)
@@ -213,7 +217,12 @@ fn complete(mut document: OpenApi) -> OpenApi {
         .description("A problem")
         .content("application/problem+json", Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem")))))
         .build();
+    let chat_error = ResponseBuilder::new()
+        .description("An error")
+        .content("application/json", Content::new(Some(RefOr::Ref(Ref::from_schema_name("ChatError")))))
+        .build();
     for (path, item) in &mut document.paths.paths {
+        let problem = if openai::is_route(path) { &chat_error } else { &problem };
         let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             operation.responses.responses.insert("default".into(), RefOr::T(problem.clone()));
@@ -256,8 +265,9 @@ async fn guard(
         .cloned()
         .ok_or_else(|| Problem::internal("no state"))
         .and_then(|state| state.admit(&request));
+    let path = request.path().to_owned();
     let mut response = match admitted {
-        Err(problem) => request.into_response(problem.response(&id)),
+        Err(problem) => request.into_response(told(&path, &problem, &id)),
         Ok(permit) => {
             if let Some(permit) = &permit {
                 request.extensions_mut().insert(permit.clone());
@@ -265,7 +275,7 @@ async fn guard(
             let response = next.call(request).await?;
             let problem = response.response().error().map(Problem::of_framework);
             match problem {
-                Some(problem) => response.into_response(problem.response(&id)),
+                Some(problem) => response.into_response(told(&path, &problem, &id)),
                 None => response.map_into_boxed_body(),
             }
         }
@@ -277,6 +287,11 @@ async fn guard(
     dress(response.headers_mut(), &id);
     record(&response, method.as_str(), &id, began.elapsed());
     Ok(response)
+}
+
+/// A problem in the words that are spoken at an address.
+fn told(path: &str, problem: &Problem, id: &str) -> HttpResponse {
+    if openai::is_route(path) { openai::response(problem, id) } else { problem.response(id) }
 }
 
 /// The caller's id of the request if it is a plain one, else a new one.
@@ -336,9 +351,8 @@ async fn unknown(request: HttpRequest, api: web::Data<Api>) -> Result<HttpRespon
     let methods = [("GET", &item.get), ("POST", &item.post), ("PATCH", &item.patch), ("DELETE", &item.delete)];
     let allowed: Vec<&str> = methods.into_iter().filter(|(_, operation)| operation.is_some()).map(|(name, _)| name).collect();
     let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-    let mut response =
-        Problem::new("method_not_allowed", format!("{} is not possible here, {} is", request.method(), allowed.join(", ")))
-            .response(&id);
+    let detail = format!("{} is not possible here, {} is", request.method(), allowed.join(", "));
+    let mut response = told(request.path(), &Problem::new("method_not_allowed", detail), &id);
     if let Ok(allowed) = HeaderValue::from_str(&allowed.join(", ")) {
         response.headers_mut().insert(header::ALLOW, allowed);
     }
@@ -382,10 +396,11 @@ impl State {
 
     fn authenticate(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let Some(key) = &self.key else { return Ok(()) };
-        let given = headers.get(header::AUTHORIZATION).and_then(|value| std::str::from_utf8(value.as_bytes()).ok()).and_then(|value| {
-            let (scheme, token) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-        });
+        let given =
+            headers.get(header::AUTHORIZATION).and_then(|value| std::str::from_utf8(value.as_bytes()).ok()).and_then(|value| {
+                let (scheme, token) = value.split_once(' ')?;
+                scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+            });
         match given {
             // Hashes are compared, in constant time: neither length nor first difference can be timed.
             Some(token) if blake3::hash(token.as_bytes()) == blake3::hash(key.as_bytes()) => Ok(()),

@@ -55,8 +55,7 @@ pub async fn ask_question(state: web::Data<State>, request: HttpRequest, payload
     state.note(&answer);
     match answer {
         Ok(answer) => Ok(HttpResponse::Ok().json(answer)),
-        Err(Outcome::Failed(error)) => Err(Problem::of(&error)),
-        Err(Outcome::Stopping) => Err(shutting_down()),
+        Err(outcome) => Err(outcome.problem()),
     }
 }
 
@@ -66,12 +65,18 @@ pub enum Outcome {
     Stopping,
 }
 
-fn shutting_down() -> Problem {
-    Problem::passing("server_shutting_down", "the server is shutting down; ask again in a moment")
+impl Outcome {
+    /// As the caller reads it.
+    pub fn problem(&self) -> Problem {
+        match self {
+            Self::Failed(error) => Problem::of(error),
+            Self::Stopping => Problem::passing("server_shutting_down", "the server is shutting down; ask again in a moment"),
+        }
+    }
 }
 
 /// What can be told without searching.
-fn check(ask: &Ask) -> Result<(), Problem> {
+pub fn check(ask: &Ask) -> Result<(), Problem> {
     let got = ask.question.chars().count();
     if ask.question.trim().is_empty() {
         return Err(RagError::EmptyQuestion.into());
@@ -113,8 +118,7 @@ fn streamed(state: &web::Data<State>, request: &HttpRequest, call: Call, ask: As
         let told = match answer {
             Ok(answer) if answer.verdict == Verdict::Refused => sink.send("answer.refused", &answer).await,
             Ok(answer) => sink.send("answer.completed", &answer).await,
-            Err(Outcome::Failed(error)) => sink.send("error", &Problem::of(&error).document(&id)).await,
-            Err(Outcome::Stopping) => sink.send("error", &shutting_down().document(&id)).await,
+            Err(outcome) => sink.send("error", &outcome.problem().document(&id)).await,
         };
         // Nobody to tell any more.
         told.unwrap_or(());
@@ -158,7 +162,7 @@ async fn send(sink: &mut Sink, event: Event) -> Result<(), Gone> {
 
 impl State {
     /// Remembers how a question ended, for the metrics and for readiness.
-    fn note(&self, answer: &Result<Answer, Outcome>) {
+    pub(super) fn note(&self, answer: &Result<Answer, Outcome>) {
         let verdict = match answer {
             Ok(answer) => {
                 histogram!("dossier_ask_duration_seconds").record(answer.timings.total_ms / 1000.0);

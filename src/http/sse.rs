@@ -43,6 +43,18 @@ impl Sink {
         self.frames.send(format!("event: {name}\nid: {}\ndata: {data}\n\n", self.count).into()).await.map_err(|_| Gone)
     }
 
+    /// Sends data without the name of an event.
+    pub async fn data(&mut self, data: &impl Serialize) -> Result<(), Gone> {
+        let data = serde_json::to_string(data).unwrap_or_default();
+        self.ping.reset();
+        self.frames.send(format!("data: {data}\n\n").into()).await.map_err(|_| Gone)
+    }
+
+    /// Sends the word that ends a stream of chunks.
+    pub async fn done(&mut self) -> Result<(), Gone> {
+        self.frames.send(Bytes::from_static(b"data: [DONE]\n\n")).await.map_err(|_| Gone)
+    }
+
     /// Waits for the time of a comment that says "still here", and sends it.
     pub async fn ping(&mut self) -> Result<(), Gone> {
         self.ping.tick().await;

@@ -7,5 +7,6 @@ mod badinput;
 mod crash;
 mod fakes;
 mod ingest;
+mod openai;
 mod service;
 mod surfaces;

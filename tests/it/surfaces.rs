@@ -84,6 +84,8 @@ async fn the_openapi_document_has_every_route_and_every_schema() {
     GET /v1/batches/{id}
     GET /v1/batches/{id}/events
     GET /v1/batches/{id}/items
+    GET /v1/models
+    GET /v1/models/{model}
     GET /v1/scenarios
     GET /v1/scenarios/{scenario}/documents
     GET /v1/scenarios/{scenario}/documents/{id}
@@ -94,6 +96,7 @@ async fn the_openapi_document_has_every_route_and_every_schema() {
     POST /v1/ask
     POST /v1/batches
     POST /v1/batches/{id}/items
+    POST /v1/chat/completions
     POST /v1/scenarios/{scenario}/documents
     POST /v1/search
     ");

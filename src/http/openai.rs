@@ -1,0 +1,452 @@
+//! How does a program that speaks OpenAI's chat API ask? A model is a scenario, the last message of the user is the question,
+//! the earlier ones are its history.
+//!
+//! Clients that do not know our citations show a list of sources at the end of the text; those that do find them in
+//! `citations`, beside OpenAI's own fields. Text that was sent cannot be taken back here, so a stream says what it has to add.
+
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, get, post, web};
+use index::scope::{Call, DEFAULT};
+use rag::{
+    ask::{Answer, Ask, Citation, Reason, Role, Turn},
+    engine::Event,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::{
+    Permit, RequestId, State,
+    answers::{self, Outcome},
+    body::{self, SMALL},
+    problem::Problem,
+    sse::{self, Gone, Sink},
+};
+
+/// Most earlier messages that are read.
+const HISTORY: usize = 100;
+
+/// What is asked. Fields that are not known here are let pass, as OpenAI's clients expect.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+pub struct ChatRequest {
+    /// The scenario; `default` if absent.
+    #[serde(default)]
+    model: Option<String>,
+    /// The conversation, oldest first. What a `system` message says is not followed.
+    messages: Vec<Message>,
+    /// Answer in chunks.
+    #[serde(default)]
+    stream: Option<bool>,
+    /// What a stream tells besides.
+    #[serde(default)]
+    stream_options: Option<StreamOptions>,
+}
+
+/// A message.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+pub struct Message {
+    /// `user`, `assistant`, `system`, …
+    role: String,
+    /// A text or a list of parts; those that are no text are not read.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    content: Option<Content>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+#[derive(Debug, Deserialize)]
+struct Part {
+    #[serde(default)]
+    text: Option<String>,
+}
+
+/// What a stream tells besides.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+pub struct StreamOptions {
+    /// Whether a last chunk tells the usage.
+    #[serde(default)]
+    include_usage: Option<bool>,
+}
+
+/// An error in OpenAI's shape.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ChatError {
+    error: ErrorBody,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct ErrorBody {
+    /// For a person.
+    message: String,
+    /// OpenAI's kind.
+    r#type: &'static str,
+    /// The field, where one is at fault.
+    param: Option<&'static str>,
+    /// The code, see `docs/ERRORS.md`.
+    code: &'static str,
+}
+
+/// Whether errors at this address have OpenAI's shape.
+pub fn is_route(path: &str) -> bool {
+    path == "/v1/chat/completions" || path == "/v1/models" || path.starts_with("/v1/models/")
+}
+
+/// A problem as OpenAI's clients read it.
+pub fn error(problem: &Problem) -> ChatError {
+    let document = problem.document("");
+    let kind = match document.status() {
+        401 => "authentication_error",
+        403 => "permission_error",
+        429 => "rate_limit_error",
+        400..500 => "invalid_request_error",
+        _ => "server_error",
+    };
+    let param = match problem.code() {
+        "empty_question" | "question_too_long" => Some("messages"),
+        _ => None,
+    };
+    ChatError { error: ErrorBody { message: document.detail().into(), r#type: kind, param, code: problem.code() } }
+}
+
+/// The response that tells a problem: status and headers are the same as elsewhere.
+pub fn response(problem: &Problem, request_id: &str) -> HttpResponse {
+    let mut response = HttpResponse::build(problem.status_code());
+    let usual = problem.response(request_id);
+    for (name, value) in usual.headers() {
+        if name != actix_web::http::header::CONTENT_TYPE {
+            response.insert_header((name.clone(), value.clone()));
+        }
+    }
+    response.json(error(problem))
+}
+
+/// Ask in OpenAI's words
+///
+/// A chat completion whose `model` is a scenario. `citations`, `verdict` and `degraded` come beside OpenAI's fields; in a stream
+/// in the chunks. A stream ends with a finish reason and `[DONE]`, or with an `error`.
+#[utoipa::path(tag = "openai", request_body = ChatRequest, responses(
+    (status = 200, description = "The completion, or its chunks", content((serde_json::Value = "application/json"), (String = "text/event-stream"))),
+    (status = "4XX", description = "The question cannot be asked like this", body = ChatError, content_type = "application/json")))]
+#[post("/v1/chat/completions")]
+pub async fn complete_chat(
+    state: web::Data<State>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let chat: ChatRequest = body::json(&request, payload, SMALL).await?;
+    let scenario = chat.model.clone().filter(|model| !model.is_empty()).unwrap_or_else(|| DEFAULT.into());
+    let usage = chat.stream_options.as_ref().and_then(|options| options.include_usage).unwrap_or(false);
+    let stream = chat.stream.unwrap_or(false);
+    let ask = ask(chat, &scenario)?;
+    answers::check(&ask)?;
+    let call = state.call(Some(&scenario)).await?;
+    if stream {
+        return Ok(streamed(&state, &request, call, ask, scenario, usage));
+    }
+    let (service, stopping) = (state.service.clone(), state.stopping.clone());
+    let answer = state
+        .work(async move {
+            tokio::select! {
+                answer = service.answer(&call, &ask, None) => answer.map_err(Outcome::Failed),
+                () = super::stopped(stopping) => Err(Outcome::Stopping),
+            }
+        })
+        .await?;
+    state.note(&answer);
+    let answer = answer.map_err(|outcome| outcome.problem())?;
+    Ok(HttpResponse::Ok().json(completion(&answer, &scenario)))
+}
+
+/// The conversation as a question with its history.
+fn ask(chat: ChatRequest, scenario: &str) -> Result<Ask, Problem> {
+    let mut turns: Vec<Turn> = chat
+        .messages
+        .into_iter()
+        .filter_map(|message| {
+            let role = match message.role.as_str() {
+                "user" => Role::User,
+                "assistant" => Role::Assistant,
+                _ => return None,
+            };
+            Some(Turn { role, content: message.content?.text() })
+        })
+        .collect();
+    let last = turns.iter().rposition(|turn| turn.role == Role::User);
+    let last =
+        last.ok_or_else(|| Problem::new("empty_question", "no message has the role `user`; the last one is the question"))?;
+    turns.truncate(last + 1);
+    let question = turns.pop().map(|turn| turn.content).unwrap_or_default();
+    turns.retain(|turn| !turn.content.trim().is_empty());
+    let history = turns.split_off(turns.len().saturating_sub(HISTORY));
+    Ok(Ask { question, history, scenario: Some(scenario.into()), ..Ask::default() })
+}
+
+impl Content {
+    fn text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Parts(parts) => parts.into_iter().filter_map(|part| part.text).collect::<Vec<_>>().join("\n"),
+        }
+    }
+}
+
+fn completion(answer: &Answer, scenario: &str) -> Value {
+    let content = format!("{}{}", answer.text, sources(answer));
+    let mut body = json!({
+        "id": answer.id,
+        "object": "chat.completion",
+        "created": created(answer),
+        "model": scenario,
+        "choices": [{
+            "index": 0,
+            "message": { "role": "assistant", "content": content, "refusal": null },
+            "logprobs": null,
+            "finish_reason": finish_reason(answer),
+        }],
+        "usage": usage(answer),
+    });
+    extend(&mut body, answer);
+    body
+}
+
+/// Our fields beside OpenAI's.
+fn extend(body: &mut Value, answer: &Answer) {
+    body["citations"] = json!(answer.citations);
+    body["verdict"] = json!(answer.verdict);
+    if let Some(degraded) = &answer.degraded {
+        body["degraded"] = json!(degraded);
+    }
+}
+
+fn usage(answer: &Answer) -> Value {
+    let (prompt, completion) = (answer.usage.prompt_tokens, answer.usage.completion_tokens);
+    json!({ "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion })
+}
+
+fn finish_reason(answer: &Answer) -> &'static str {
+    match &answer.refusal {
+        Some(refusal) if refusal.reason == Reason::Provider => "content_filter",
+        _ => "stop",
+    }
+}
+
+fn created(answer: &Answer) -> i64 {
+    answer.created_at.parse::<jiff::Timestamp>().map_or(0, |time| time.as_second())
+}
+
+/// The sources of an answer, for clients that show nothing but text.
+fn sources(answer: &Answer) -> String {
+    let chinese = answer.language == "zh";
+    let mut seen = std::collections::BTreeSet::new();
+    let lines: Vec<String> = answer
+        .citations
+        .iter()
+        .filter(|citation| seen.insert(citation.marker))
+        .map(|citation| format!("[{}] {}", citation.marker, place(citation, chinese)))
+        .collect();
+    match lines.is_empty() {
+        true => String::new(),
+        false => format!("\n\n{}\n{}", if chinese { "来源：" } else { "Sources:" }, lines.join("\n")),
+    }
+}
+
+fn place(citation: &Citation, chinese: bool) -> String {
+    let title = citation.document.title.as_str();
+    match &citation.page {
+        Some(page) if chinese => format!("{title}，第 {} 页", page.index),
+        Some(page) => format!("{title}, p. {}", page.index),
+        None => title.into(),
+    }
+}
+
+fn streamed(
+    state: &web::Data<State>,
+    request: &HttpRequest,
+    call: Call,
+    ask: Ask,
+    scenario: String,
+    usage: bool,
+) -> HttpResponse {
+    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    // The place among the requests in flight is kept until the last chunk.
+    let permit = request.extensions().get::<Permit>().cloned();
+    let state = state.clone().into_inner();
+    let runtime = state.runtime.clone();
+    sse::response(&runtime, move |sink| async move {
+        let _permit = permit;
+        let mut chunks = Chunks { sink, id, scenario, created: jiff::Timestamp::now().as_second(), text: String::new() };
+        let service = state.service.clone();
+        let (events, received) = mpsc::channel(64);
+        let answer = async {
+            let answer = service.answer(&call, &ask, Some(&events)).await;
+            drop(events);
+            answer.map_err(Outcome::Failed)
+        };
+        let Ok(answer) = chunks.relay(received, answer, super::stopped(state.stopping.clone())).await else { return };
+        state.note(&answer);
+        let told = match answer {
+            Ok(answer) => chunks.finish(&answer, usage).await,
+            Err(outcome) => chunks.sink.data(&error(&outcome.problem())).await,
+        };
+        // Nobody to tell any more.
+        told.unwrap_or_else(|Gone| ());
+    })
+}
+
+/// The chunks of one completion.
+struct Chunks {
+    sink: Sink,
+    id: String,
+    scenario: String,
+    created: i64,
+    /// The text that was sent.
+    text: String,
+}
+
+impl Chunks {
+    /// Sends each step on while the answer is made. Dropping the future ends the work on the answer.
+    async fn relay(
+        &mut self,
+        mut received: mpsc::Receiver<Event>,
+        answer: impl Future<Output = Result<Answer, Outcome>>,
+        stopped: impl Future<Output = ()>,
+    ) -> Result<Result<Answer, Outcome>, Gone> {
+        tokio::pin!(answer, stopped);
+        let mut made = None;
+        let mut open = true;
+        while open || made.is_none() {
+            tokio::select! {
+                biased;
+                event = received.recv(), if open => match event {
+                    Some(event) => self.tell(event).await?,
+                    None => open = false,
+                },
+                answer = &mut answer, if made.is_none() => made = Some(answer),
+                () = &mut stopped, if made.is_none() => return Ok(Err(Outcome::Stopping)),
+                pinged = self.sink.ping() => pinged?,
+            }
+        }
+        Ok(made.unwrap_or(Err(Outcome::Stopping)))
+    }
+
+    async fn tell(&mut self, event: Event) -> Result<(), Gone> {
+        match event {
+            Event::Created(answer) => {
+                self.id = answer.id.to_string();
+                self.created = created(&answer);
+                self.send(json!({ "role": "assistant", "content": "" }), Value::Null, json!({})).await
+            }
+            Event::Delta(text) => self.add(&text).await,
+            Event::Citation(citation) => self.send(json!({}), Value::Null, json!({ "citations": [citation] })).await,
+            // What replaces the text is in the answer, at the end.
+            Event::Retrieved(_) | Event::Revised(_) => Ok(()),
+        }
+    }
+
+    async fn add(&mut self, text: &str) -> Result<(), Gone> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.text.push_str(text);
+        self.send(json!({ "content": text }), Value::Null, json!({})).await
+    }
+
+    /// What the answer says beyond what was sent, its sources, the end.
+    async fn finish(&mut self, answer: &Answer, usage: bool) -> Result<(), Gone> {
+        let more = match answer.text.strip_prefix(&self.text) {
+            Some(more) => more.to_owned(),
+            None => format!("\n\n{}", answer.text),
+        };
+        self.add(&format!("{more}{}", sources(answer))).await?;
+        let mut extra = json!({});
+        extend(&mut extra, answer);
+        self.send(json!({}), finish_reason(answer).into(), extra).await?;
+        if usage {
+            let chunk = json!({
+                "id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.scenario,
+                "choices": [], "usage": self::usage(answer),
+            });
+            self.sink.data(&chunk).await?;
+        }
+        self.sink.done().await
+    }
+
+    async fn send(&mut self, delta: Value, finish_reason: Value, extra: Value) -> Result<(), Gone> {
+        let mut chunk = json!({
+            "id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.scenario,
+            "choices": [{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason }],
+        });
+        if let (Some(chunk), Value::Object(extra)) = (chunk.as_object_mut(), extra) {
+            chunk.extend(extra);
+        }
+        self.sink.data(&chunk).await
+    }
+}
+
+/// The scenarios, as OpenAI's clients list models
+#[utoipa::path(tag = "openai", responses((status = 200, description = "The scenarios", body = serde_json::Value)))]
+#[get("/v1/models")]
+pub async fn list_models(state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let data: Vec<Value> = scenarios(&state).await?.iter().map(|name| model(name)).collect();
+    Ok(HttpResponse::Ok().json(json!({ "object": "list", "data": data })))
+}
+
+/// One scenario, as OpenAI's clients look at a model
+#[utoipa::path(tag = "openai", params(("model" = String, Path, description = "The scenario")), responses(
+    (status = 200, description = "The scenario", body = serde_json::Value),
+    (status = 404, description = "There is no such thing", body = ChatError, content_type = "application/json")))]
+#[get("/v1/models/{model}")]
+pub async fn show_model(state: web::Data<State>, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+    match scenarios(&state).await?.contains(name.as_str()) {
+        true => Ok(HttpResponse::Ok().json(model(&name))),
+        false => Err(Problem::not_found()),
+    }
+}
+
+fn model(name: &str) -> Value {
+    json!({ "id": name, "object": "model", "created": 0, "owned_by": "dossier" })
+}
+
+async fn scenarios(state: &State) -> Result<std::collections::BTreeSet<String>, Problem> {
+    let census = state.service.catalog.census(&state.default_call()?).await?;
+    Ok(census.into_iter().map(|row| row.scenario).chain([DEFAULT.into()]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(body: Value, question: &str, history: usize) {
+        let chat: ChatRequest = serde_json::from_value(body).unwrap();
+        let ask = ask(chat, "default").unwrap();
+        assert_eq!((ask.question.as_str(), ask.history.len()), (question, history));
+    }
+
+    #[test]
+    fn the_last_message_of_the_user_is_the_question_and_the_earlier_ones_its_history() {
+        let user = |text: &str| json!({ "role": "user", "content": text });
+        check(json!({ "messages": [user("毛利率?")] }), "毛利率?", 0);
+        check(
+            json!({ "messages": [{ "role": "system", "content": "be brief" }, user("a"), { "role": "assistant", "content": "b" }, user("c")] }),
+            "c",
+            2,
+        );
+        check(json!({ "messages": [user("a"), { "role": "assistant", "content": "half" }] }), "a", 0);
+        check(
+            json!({ "messages": [{ "role": "user", "content": [{ "type": "text", "text": "a" }, { "type": "image_url", "image_url": {} }], "name": "x" }], "temperature": 2, "tools": [], "n": 3 }),
+            "a",
+            0,
+        );
+        check(json!({ "messages": [{ "role": "assistant", "content": null, "tool_calls": [] }, user("a")] }), "a", 0);
+        let many: Vec<Value> = (0..300).map(|n| user(&n.to_string())).collect();
+        check(json!({ "messages": many }), "299", HISTORY);
+        let none: ChatRequest = serde_json::from_value(json!({ "messages": [] })).unwrap();
+        assert_eq!(ask(none, "default").unwrap_err().code(), "empty_question");
+    }
+}
