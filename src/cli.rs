@@ -619,11 +619,7 @@ fn models(settings: &Settings, command: Models, json: bool) -> Result<u8, Failur
                 let known = cards.names().join(", ");
                 Failure::new(exit::FAILED, "not_found", format!("there is no card `{name}`; there are {known}"))
             })?;
-            if json {
-                show::json(card)
-            } else {
-                print!("{}", toml::to_string(card).unwrap_or_default())
-            }
+            if json { show::json(card) } else { print!("{}", toml::to_string(card).unwrap_or_default()) }
         }
     }
     Ok(exit::OK)

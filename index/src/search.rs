@@ -58,7 +58,12 @@ impl Searcher {
     ///
     /// # Errors
     /// See [`Searcher::search`].
-    pub async fn search_within(&self, call: &Call, query: &Query, within: Option<&HashSet<DocumentId>>) -> Result<Hits, IndexError> {
+    pub async fn search_within(
+        &self,
+        call: &Call,
+        query: &Query,
+        within: Option<&HashSet<DocumentId>>,
+    ) -> Result<Hits, IndexError> {
         if query.text.trim().is_empty() {
             return Err(IndexError::EmptyQuery);
         }

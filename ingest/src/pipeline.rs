@@ -481,7 +481,10 @@ impl Pipeline {
 
     /// What the caller said about the document.
     async fn given(&self, job: &Job) -> Result<Map<String, Value>, IndexError> {
-        let row = sqlx::query("SELECT metadata FROM documents WHERE id = $1").bind(key(job.document.0)).fetch_optional(self.catalog.db().read()).await?;
+        let row = sqlx::query("SELECT metadata FROM documents WHERE id = $1")
+            .bind(key(job.document.0))
+            .fetch_optional(self.catalog.db().read())
+            .await?;
         Ok(row.and_then(|row| serde_json::from_str(&row.get::<String, _>(0)).ok()).unwrap_or_default())
     }
 

@@ -1,5 +1,7 @@
 //! A document's whole road on the real parts: queue, parser, store, encoder, search.
 
+#![allow(clippy::unwrap_used)] // a test
+
 use std::{sync::Arc, time::Duration};
 
 use index::{

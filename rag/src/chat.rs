@@ -200,9 +200,12 @@ impl Chat {
     }
 }
 
+/// The bytes of a response as they come.
+type Body = Pin<Box<dyn Stream<Item = reqwest::Result<Vec<u8>>> + Send>>;
+
 /// A model's answer on its way.
 pub struct Talk {
-    stream: Option<Pin<Box<dyn Stream<Item = reqwest::Result<Vec<u8>>> + Send>>>,
+    stream: Option<Body>,
     events: Events,
     said: VecDeque<Said>,
     thought: Thought,

@@ -7,7 +7,8 @@ use std::collections::HashSet;
 
 use index::{
     IndexError,
-    hit::{Hit, Hits, Query},
+    corpus::DocumentId,
+    hit::{Hit, Hits, Query, Source},
     scope::Call,
     search::Searcher,
 };
@@ -26,7 +27,7 @@ const WIDER: usize = 3;
 
 /// Searches as the question directs.
 pub(crate) async fn search(searcher: &Searcher, call: &Call, query: &Query, question: &Question) -> Result<Hits, IndexError> {
-    let named = question.documents();
+    let named = reports_of(question, &searcher.catalog().sources(call).await?);
     if named.is_none() && question.periods.is_empty() {
         return searcher.search(call, query).await;
     }
@@ -49,6 +50,18 @@ pub(crate) async fn search(searcher: &Searcher, call: &Call, query: &Query, ques
         hit.rank = at as u32 + 1;
     }
     Ok(hits)
+}
+
+/// The documents that are reports of a company that the question names: their title is little more than its name and a period
+/// or kind. A story that mentions a company in its headline is no report of it.
+fn reports_of(question: &Question, documents: &[Source]) -> Option<HashSet<DocumentId>> {
+    let named = question.documents()?;
+    let longest =
+        question.names.iter().filter(|name| !name.documents.is_empty()).map(|name| name.text.chars().count()).max().unwrap_or(0);
+    let is_report = |source: &&Source| !years(source).is_empty() || 4 * longest >= source.title.chars().count();
+    let reports: HashSet<DocumentId> =
+        documents.iter().filter(|s| named.contains(&s.id)).filter(is_report).map(|s| s.id).collect();
+    (!reports.is_empty()).then_some(reports)
 }
 
 fn agreement(hit: &Hit, question: &Question, named: bool) -> f32 {

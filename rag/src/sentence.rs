@@ -65,8 +65,8 @@ const CLOSERS: &str = "”’」』）)》\"'";
 
 /// Words before a full stop that do not end a sentence.
 const ABBREVIATIONS: &[&str] = &[
-    "inc", "corp", "co", "ltd", "plc", "mr", "mrs", "ms", "dr", "prof", "st", "no", "vs", "etc", "e.g", "i.e", "u.s", "u.k", "jr", "sr",
-    "approx", "fig", "vol", "sept", "dec", "nov", "oct", "aug", "jan", "feb", "gen", "col", "rev", "bros",
+    "inc", "corp", "co", "ltd", "plc", "mr", "mrs", "ms", "dr", "prof", "st", "no", "vs", "etc", "e.g", "i.e", "u.s", "u.k",
+    "jr", "sr", "approx", "fig", "vol", "sept", "dec", "nov", "oct", "aug", "jan", "feb", "gen", "col", "rev", "bros",
 ];
 
 fn ends_english(text: &str, chars: &[(usize, char)], at: usize) -> bool {
@@ -112,7 +112,9 @@ fn breaks(text: &str, at: usize) -> bool {
 
 fn list_number(line: &str) -> bool {
     let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
-    line.len() - rest.len() <= 2 && rest.starts_with(['.', '、', ')', '）']) && !rest.chars().nth(1).is_some_and(|c| c.is_ascii_digit())
+    line.len() - rest.len() <= 2
+        && rest.starts_with(['.', '、', ')', '）'])
+        && !rest.chars().nth(1).is_some_and(|c| c.is_ascii_digit())
 }
 
 /// A line that is mostly numbers: a row of a table that was not recognised as one.
