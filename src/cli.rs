@@ -17,12 +17,14 @@ use ingest::{IngestError, source};
 use rag::{
     RagError,
     ask::{AnswerMode, Ask},
+    card::{Card, Cards},
 };
 use serde_json::json;
 
 use crate::{
     assemble::Service,
     config::{ConfigError, Settings},
+    dev::{self, Misbehave},
     door::Door,
     http, progress, quickstart, show,
 };
@@ -196,6 +198,11 @@ enum Command {
     Models {
         #[command(subcommand)]
         command: Models,
+    },
+    /// Tools for developing against dossier
+    Dev {
+        #[command(subcommand)]
+        command: Dev,
     },
     /// The settings in force
     Config {
@@ -442,6 +449,22 @@ enum Models {
 }
 
 #[derive(Debug, Subcommand)]
+enum Dev {
+    /// Serve a model that knows nothing, speaks like a platform, and misbehaves by name
+    FakeLlm {
+        /// Address to listen on.
+        #[arg(long, default_value = "127.0.0.1:11435", value_name = "HOST:PORT")]
+        bind: String,
+        /// Speak like the platform of this card.
+        #[arg(long, value_name = "CARD")]
+        profile: Option<String>,
+        /// What to do wrong.
+        #[arg(long, value_enum, value_name = "NAME")]
+        misbehave: Option<Misbehave>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum Config {
     /// Check the settings and exit
     Check,
@@ -502,6 +525,9 @@ async fn run(line: Line) -> Result<u8, Failure> {
             Ok(exit::OK)
         }
         Command::Models { command } => models(&settings, command, common.json),
+        Command::Dev { command: Dev::FakeLlm { bind, profile, misbehave } } => {
+            fake_llm(&settings, &bind, profile.as_deref(), misbehave).await
+        }
         Command::Serve { bind } => serve(common, settings, bind).await,
         Command::Quickstart { serve: go_on, bind } => {
             let door = Door::open(common, settings.clone()).await?;
@@ -614,14 +640,28 @@ fn models(settings: &Settings, command: Models, json: bool) -> Result<u8, Failur
             show::json(&json!({ "data": data }));
         }
         Models::Ls => cards.iter().for_each(|(card, origin)| show::card(card, origin)),
-        Models::Show { name } => {
-            let card = cards.get(&name).ok_or_else(|| {
-                let known = cards.names().join(", ");
-                Failure::new(exit::FAILED, "not_found", format!("there is no card `{name}`; there are {known}"))
-            })?;
-            if json { show::json(card) } else { print!("{}", toml::to_string(card).unwrap_or_default()) }
-        }
+        Models::Show { name } if json => show::json(card(&cards, &name)?),
+        Models::Show { name } => print!("{}", toml::to_string(card(&cards, &name)?).unwrap_or_default()),
     }
+    Ok(exit::OK)
+}
+
+fn card<'a>(cards: &'a Cards, name: &str) -> Result<&'a Card, Failure> {
+    cards.get(name).ok_or_else(|| {
+        let known = cards.names().join(", ");
+        Failure::new(exit::FAILED, "not_found", format!("there is no card `{name}`; there are {known}"))
+    })
+}
+
+/// Runs until it is interrupted.
+async fn fake_llm(settings: &Settings, bind: &str, profile: Option<&str>, misbehave: Option<Misbehave>) -> Result<u8, Failure> {
+    let cards = settings.llm.cards()?;
+    let card = profile.map(|name| card(&cards, name)).transpose()?.cloned();
+    let busy = |error: std::io::Error| Failure::new(exit::FAILED, "address_in_use", format!("cannot listen on {bind}: {error}"));
+    let listener = tokio::net::TcpListener::bind(bind).await.map_err(busy)?;
+    let address = listener.local_addr().map_err(busy)?;
+    println!("listening on http://{address}/v1");
+    dev::Fake { card, misbehave }.serve(listener).await;
     Ok(exit::OK)
 }
 

@@ -134,13 +134,14 @@ impl Llm {
                  and at least {EVIDENCE} tokens of evidence (llm.context_tokens, llm.max_tokens)"
             ));
         }
-        if let (Some(window), true) = (dialect.window, self.context_tokens > 0) {
-            if self.context_tokens > window.context && !is_local(card) {
-                wrong.push(format!(
-                    "llm.context_tokens is {}; the card `{}` knows {} for `{model}`",
-                    self.context_tokens, self.card, window.context
-                ));
-            }
+        if let (Some(window), true) = (dialect.window, self.context_tokens > 0)
+            && self.context_tokens > window.context
+            && !is_local(card)
+        {
+            wrong.push(format!(
+                "llm.context_tokens is {}; the card `{}` knows {} for `{model}`",
+                self.context_tokens, self.card, window.context
+            ));
         }
         if !wrong.is_empty() {
             return Err(ConfigError(wrong));

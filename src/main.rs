@@ -7,6 +7,7 @@ use std::process::ExitCode;
 mod assemble;
 mod cli;
 mod config;
+mod dev;
 mod door;
 mod http;
 mod progress;

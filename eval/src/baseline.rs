@@ -1,7 +1,7 @@
 //! Is this run worse than the one we accepted? A run in small ([`Record`]), and the comparison of two of them.
 //!
 //! A baseline file is a record with the reason why it was accepted: sorted, one line per case, made for reading in a diff. A metric has
-//! dropped only if the paired test ([`crate::paired`]) says that chance does not explain it *and* the loss is at least
+//! dropped only if the paired test (`paired`) says that chance does not explain it *and* the loss is at least
 //! [`Guard::least_drop`]: a gate on the second alone is red for noise, on the first alone for trifles.
 
 use std::{

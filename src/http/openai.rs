@@ -295,7 +295,7 @@ fn streamed(
             Err(outcome) => chunks.sink.data(&error(&outcome.problem())).await,
         };
         // Nobody to tell any more.
-        told.unwrap_or_else(|Gone| ());
+        told.ok();
     })
 }
 

@@ -170,3 +170,80 @@ async fn a_card_that_is_wrong_stops_the_start_with_its_file_and_line() {
     let card: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&card["base_url"], &card["models"][0]["price"]["currency"]), (&json!("https://api.deepseek.com"), &json!("CNY")));
 }
+
+/// A model server of the program's own; it is killed when it is dropped.
+struct Fake {
+    url: String,
+    child: std::process::Child,
+}
+
+impl Fake {
+    fn start(arguments: &[&str]) -> Self {
+        use std::io::BufRead;
+        let mut command = crate::service::dossier();
+        command.args(["dev", "fake-llm", "--bind", "127.0.0.1:0"]).args(arguments).stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { url: line.trim().strip_prefix("listening on ").unwrap().to_owned(), child }
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// The answer of a service that talks to a model server of the program's own through a card.
+async fn check_fake(card: &str, model: &str, misbehaviour: Option<&str>, check: impl Fn(Reply)) {
+    let mut arguments = vec!["--profile", card];
+    arguments.extend(misbehaviour.map(|name| ["--misbehave", name]).into_iter().flatten());
+    let fake = Fake::start(&arguments);
+    let service = with_report(&[
+        ("DOSSIER_LLM__CARD", card),
+        ("DOSSIER_LLM__BASE_URL", &fake.url),
+        ("DOSSIER_LLM__API_KEY", "k"),
+        ("DOSSIER_LLM__MODEL", model),
+    ])
+    .await;
+    check(service.post("/v1/ask", json!({ "question": QUESTION })).await);
+}
+
+#[tokio::test]
+async fn platforms_are_spoken_to_in_the_words_of_their_cards() {
+    for (card, model) in
+        [("openai", "gpt-5-mini"), ("dashscope", "qwen3-32b"), ("spark", "lite"), ("moonshot", "kimi-k2.6"), ("zhipu", "glm-5")]
+    {
+        check_fake(card, model, None, |reply| {
+            assert_eq!(
+                (&reply.body["verdict"], &reply.body["model"]),
+                (&json!("answered"), &json!(model)),
+                "{card}: {}",
+                reply.body
+            );
+            assert!(reply.body["usage"]["prompt_tokens"].as_u64().unwrap() > 0, "{card}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_only_odd_is_understood_and_what_is_wrong_is_told() {
+    for name in ["split_utf8", "duplicate_end", "think_inline", "huge_line"] {
+        check_fake("deepseek", "deepseek-v4-flash", Some(name), |reply| {
+            assert_eq!(reply.body["verdict"], "answered", "{name}: {}", reply.body);
+            assert!(!reply.body["text"].as_str().unwrap().contains("think"), "{}", reply.body);
+        })
+        .await;
+    }
+    for (name, code) in [("quota", "llm_quota_exhausted"), ("5xx", "llm_unavailable"), ("no_finish", "llm_truncated")] {
+        check_fake("siliconflow", "Qwen/Qwen3-8B", Some(name), |reply| assert_eq!(reply.problem().1, code, "{name}")).await;
+    }
+    check_fake("qianfan", "ernie-5.0", Some("refuser"), |reply| {
+        assert_eq!(reply.body["refusal"]["reason"], "provider", "{}", reply.body)
+    })
+    .await;
+    check_fake("ark", "ep-1", Some("liar"), |reply| assert!(!reply.body.to_string().contains("98765"), "{}", reply.body)).await;
+}
