@@ -1,0 +1,340 @@
+//! A model server to develop and test against: it speaks the dialect of a card, refuses what that platform refuses, and
+//! misbehaves by name.
+//!
+//! It knows nothing: its answer is the longest line of the first passage it is shown. It speaks raw HTTP, because much of
+//! what it does is none.
+
+use std::{sync::Arc, time::Duration};
+
+use clap::ValueEnum;
+use rag::card::{Auth, Card, ErrorShape, Temperature, TokenField};
+use serde_json::{Map, Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::sleep,
+};
+
+/// What it does wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Misbehave {
+    /// Takes the question and says nothing.
+    Stall,
+    /// Breaks the connection in the middle of the answer.
+    Cut,
+    /// Ends in good order, but never says that it is finished.
+    NoFinish,
+    /// Sends a byte every five seconds.
+    Drip,
+    /// Turns everyone away for two seconds (429 with Retry-After).
+    #[value(name = "429")]
+    Busy,
+    /// Turns everyone away and does not say for how long.
+    #[value(name = "429_silent")]
+    BusySilent,
+    /// Is paid for and used up.
+    Quota,
+    /// Fails (503).
+    #[value(name = "5xx")]
+    Fails,
+    /// Sends the error page of a proxy.
+    Html,
+    /// Sends an error with status 200.
+    #[value(name = "error_in_200")]
+    ErrorIn200,
+    /// Cuts characters in two.
+    #[value(name = "split_utf8")]
+    SplitUtf8,
+    /// Says twice that it is finished.
+    DuplicateEnd,
+    /// Thinks aloud.
+    ThinkInline,
+    /// Sends a line of a megabyte.
+    HugeLine,
+    /// Invents a figure and gives it a source.
+    Liar,
+    /// Does what a document tells it to.
+    Gullible,
+    /// Withholds the answer.
+    Refuser,
+}
+
+/// The server.
+pub struct Fake {
+    /// Whose dialect it speaks; none for the plain OpenAI shape.
+    pub card: Option<Card>,
+    /// What it does wrong.
+    pub misbehave: Option<Misbehave>,
+}
+
+/// A request that was read.
+struct Request {
+    line: String,
+    head: String,
+    body: Value,
+}
+
+impl Fake {
+    /// Serves until the future is dropped.
+    pub async fn serve(self, listener: TcpListener) {
+        let fake = Arc::new(self);
+        loop {
+            let Ok((mut socket, _)) = listener.accept().await else { continue };
+            let fake = fake.clone();
+            tokio::spawn(async move {
+                socket.set_nodelay(true).ok();
+                if let Some(request) = read(&mut socket).await {
+                    fake.reply(&mut socket, &request).await.ok();
+                }
+                socket.shutdown().await.ok();
+            });
+        }
+    }
+
+    async fn reply(&self, socket: &mut TcpStream, request: &Request) -> std::io::Result<()> {
+        let response = if request.line.starts_with("GET") && request.line.contains("/models") {
+            match self.card.as_ref().is_some_and(|card| card.models_path.is_none()) {
+                true => self.error(404, "not_found", "no such path"),
+                false => plain(200, "", &json!({ "object": "list", "data": [{ "id": self.model(), "object": "model" }] })),
+            }
+        } else if !request.line.starts_with("POST") || !request.line.contains("/chat/completions") {
+            self.error(404, "not_found", "no such path")
+        } else if let Some(refusal) = self.refusal(request) {
+            refusal
+        } else {
+            return self.answer(socket, request).await;
+        };
+        socket.write_all(response.as_bytes()).await
+    }
+
+    fn model(&self) -> String {
+        self.card.as_ref().and_then(Card::first_model).unwrap_or("fake").to_owned()
+    }
+
+    /// What the platform does not accept.
+    fn refusal(&self, request: &Request) -> Option<String> {
+        let card = self.card.as_ref()?;
+        let body = &request.body;
+        let key = match card.auth {
+            Auth::Bearer => request.head.contains("authorization: bearer "),
+            Auth::ApiKey => request.head.contains("api-key: "),
+            Auth::Optional | Auth::None => true,
+        };
+        if !key {
+            return Some(self.error(401, "invalid_api_key", "no key, or a wrong one"));
+        }
+        let name = body["model"].as_str().unwrap_or_default();
+        let model = card.model(name);
+        let invalid = |message: String| Some(self.error(400, "invalid_parameter_error", &message));
+        let temperature = body["temperature"].as_f64();
+        match (model.and_then(|model| model.temperature).unwrap_or(card.temperature), temperature) {
+            (Temperature::Refused, Some(_)) => return invalid("temperature is not supported with this model".into()),
+            (Temperature::Fixed(only), Some(given)) if given != only => {
+                return invalid(format!("invalid temperature: only {only} is allowed for this model"));
+            }
+            (Temperature::Range(min, max), Some(given)) if !(min..=max).contains(&given) => {
+                return invalid(format!("temperature must be within {min} and {max}"));
+            }
+            _ => {}
+        }
+        if card.max_tokens_field == TokenField::MaxCompletionTokens && !body["max_tokens"].is_null() {
+            return invalid("max_tokens is not supported with this model; use max_completion_tokens".into());
+        }
+        let window = model.map(|model| model.window)?;
+        let limit = body["max_tokens"].as_u64().or(body["max_completion_tokens"].as_u64()).unwrap_or_default();
+        if limit > u64::from(window.answer) {
+            return invalid(format!("max_tokens must be at most {}", window.answer));
+        }
+        let characters = prompt(body).chars().count() as u64;
+        if characters / 4 + limit > u64::from(window.context) {
+            return invalid(format!("this model's maximum context length is {} tokens", window.context));
+        }
+        if self.thinks(body)
+            && body["stream"] != true
+            && card.errors.shape == ErrorShape::Openai
+            && card.thinking.off.contains_key("enable_thinking")
+        {
+            return invalid("parameter.enable_thinking must be set to false for non-streaming calls".into());
+        }
+        None
+    }
+
+    /// Whether it thinks, because nobody told it not to.
+    fn thinks(&self, body: &Value) -> bool {
+        let Some(card) = &self.card else { return false };
+        let model = body["model"].as_str().and_then(|name| card.model(name));
+        let thinking = model.and_then(|model| model.thinking.as_ref()).unwrap_or(&card.thinking);
+        let told = !thinking.off.is_empty() && thinking.off.iter().all(|(name, value)| body[name] == *value);
+        thinking.always || (thinking.default && !told)
+    }
+
+    /// An error as the platform words it.
+    fn error(&self, status: u16, code: &str, message: &str) -> String {
+        plain(status, "", &self.error_body(code, message))
+    }
+
+    fn error_body(&self, code: &str, message: &str) -> Value {
+        match self.card.as_ref().map(|card| card.errors.shape) {
+            Some(ErrorShape::Flat) => json!({ "code": code, "message": message }),
+            _ => json!({ "error": { "message": message, "type": "error", "param": null, "code": code } }),
+        }
+    }
+
+    async fn answer(&self, socket: &mut TcpStream, request: &Request) -> std::io::Result<()> {
+        use Misbehave::*;
+        let code = |pick: fn(&Card) -> &Vec<String>, other: &str| {
+            self.card.as_ref().and_then(|card| pick(card).first().cloned()).unwrap_or_else(|| other.into())
+        };
+        let busy = code(|card| &card.errors.retryable, "rate_limit_exceeded");
+        let refused = match self.misbehave {
+            Some(Busy) => Some(plain(429, "retry-after: 2\r\n", &self.error_body(&busy, "slow down"))),
+            Some(BusySilent) => Some(self.error(429, &busy, "slow down")),
+            Some(Quota) => Some(self.error(429, &code(|card| &card.errors.quota, "insufficient_quota"), "used up")),
+            Some(Fails) => Some(self.error(503, "server_error", "the server had an error")),
+            Some(ErrorIn200) => Some(self.error(200, "internal", "out of memory")),
+            Some(Html) => Some(head(502, "text/html", "") + "<html><body><h1>502 Bad Gateway</h1></body></html>"),
+            _ => None,
+        };
+        if let Some(response) = refused {
+            return socket.write_all(response.as_bytes()).await;
+        }
+        if self.misbehave == Some(Stall) {
+            return hold(socket).await;
+        }
+        let asked = prompt(&request.body);
+        let text = match self.misbehave {
+            Some(Liar) => "98765.4 million, the largest ever. [1]".into(),
+            Some(Gullible) => obey(&asked).unwrap_or_else(|| quote(&asked)),
+            Some(Refuser) => "I cannot".into(),
+            Some(ThinkInline) => format!("<think>The first passage will do. [1]</think>\n\n{}", quote(&asked)),
+            _ => quote(&asked),
+        };
+        let finish = if self.misbehave == Some(Refuser) { "content_filter" } else { "stop" };
+        let usage = json!({ "prompt_tokens": asked.chars().count() / 4, "completion_tokens": text.chars().count() / 4 });
+        if request.body["stream"] != true {
+            let message = json!({ "role": "assistant", "content": text });
+            let choice = json!({ "index": 0, "message": message, "finish_reason": finish });
+            return socket.write_all(plain(200, "", &json!({ "choices": [choice], "usage": usage })).as_bytes()).await;
+        }
+        self.stream(socket, &request.body, &text, finish, usage).await
+    }
+
+    async fn stream(&self, socket: &mut TcpStream, body: &Value, text: &str, finish: &str, usage: Value) -> std::io::Result<()> {
+        use Misbehave::*;
+        let mut frames: Vec<String> = Vec::new();
+        if self.thinks(body) {
+            frames.push(delta(json!({ "content": null, "reasoning_content": "Let me see." }), Value::Null));
+        }
+        let characters: Vec<char> = text.chars().collect();
+        frames.extend(characters.chunks(5).map(|piece| delta(json!({ "content": String::from_iter(piece) }), Value::Null)));
+        if self.misbehave == Some(HugeLine) {
+            frames.insert(0, frame(&json!({ "choices": [{ "index": 0, "delta": {} }], "padding": "x".repeat(1 << 20) })));
+        }
+        if self.misbehave == Some(Cut) {
+            frames.truncate(frames.len().div_ceil(2));
+            let response = head(200, "text/event-stream", "content-length: 1000000\r\n") + &frames.concat();
+            return socket.write_all(response.as_bytes()).await;
+        }
+        if self.misbehave != Some(NoFinish) {
+            frames.push(delta(json!({}), finish.into()));
+        }
+        let asked = body["stream_options"]["include_usage"] == true;
+        if asked || self.card.as_ref().is_some_and(|card| card.stream_usage == rag::card::StreamUsage::Always) {
+            frames.push(frame(&json!({ "choices": [], "usage": usage })));
+        }
+        frames.push("data: [DONE]\n\n".into());
+        if self.misbehave == Some(DuplicateEnd) {
+            frames.extend([delta(json!({}), finish.into()), "data: [DONE]\n\n".into()]);
+        }
+        socket.write_all(head(200, "text/event-stream", "").as_bytes()).await?;
+        let bytes = frames.concat().into_bytes();
+        match self.misbehave {
+            Some(Drip) => {
+                for byte in bytes {
+                    socket.write_all(&[byte]).await?;
+                    sleep(Duration::from_secs(5)).await;
+                }
+            }
+            Some(SplitUtf8) => {
+                for piece in bytes.chunks(7) {
+                    socket.write_all(piece).await?;
+                    sleep(Duration::from_millis(1)).await;
+                }
+            }
+            _ => socket.write_all(&bytes).await?,
+        }
+        Ok(())
+    }
+}
+
+fn head(status: u16, kind: &str, headers: &str) -> String {
+    format!("HTTP/1.1 {status} -\r\ncontent-type: {kind}\r\n{headers}connection: close\r\n\r\n")
+}
+
+fn plain(status: u16, headers: &str, body: &Value) -> String {
+    let body = body.to_string();
+    head(status, "application/json", &format!("{headers}content-length: {}\r\n", body.len())) + &body
+}
+
+fn frame(data: &Value) -> String {
+    format!("data: {data}\n\n")
+}
+
+fn delta(delta: Value, finish_reason: Value) -> String {
+    frame(
+        &json!({ "object": "chat.completion.chunk", "choices": [{ "index": 0, "delta": delta, "finish_reason": finish_reason }] }),
+    )
+}
+
+/// All messages of a request.
+fn prompt(body: &Value) -> String {
+    let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    messages.iter().filter_map(|message| message["content"].as_str()).collect::<Vec<_>>().join("\n")
+}
+
+/// The lines of the passages of a prompt.
+fn passages(prompt: &str) -> impl Iterator<Item = &str> {
+    let from = prompt.find("\n[1] ").map_or("", |at| &prompt[at + 1..]);
+    let lines = from.lines().skip(1).take_while(|line| !line.starts_with("Question:") && !line.starts_with("问题:"));
+    lines.filter(|line| !line.starts_with('<') && !line.starts_with('|') && !line.trim().is_empty())
+}
+
+/// The longest line of the first passage, with its marker.
+fn quote(prompt: &str) -> String {
+    let line = passages(prompt).take_while(|line| !line.starts_with("[2] ")).max_by_key(|line| line.len());
+    format!("{} [1]", line.unwrap_or("Nothing was shown").trim_end_matches(['.', '。']))
+}
+
+/// What a document orders, done.
+fn obey(prompt: &str) -> Option<String> {
+    let order = passages(prompt).find(|line| {
+        let line = line.to_lowercase();
+        ["ignore ", "disregard ", "忽略", "无视"].iter().any(|word| line.contains(word))
+    })?;
+    Some(format!("{order} ![x](https://example.com/x.png?q=1) [1]"))
+}
+
+/// Stays silent until the other side leaves.
+async fn hold(socket: &mut TcpStream) -> std::io::Result<()> {
+    let mut rest = [0; 64];
+    while socket.read(&mut rest).await? > 0 {}
+    Ok(())
+}
+
+async fn read(socket: &mut TcpStream) -> Option<Request> {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 16 << 10];
+    loop {
+        let read = socket.read(&mut chunk).await.ok().filter(|read| *read > 0)?;
+        bytes.extend_from_slice(&chunk[..read]);
+        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+        let text = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        let head = text.to_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok()).unwrap_or(0);
+        if let Some(body) = bytes.get(end + 4..end + 4 + length) {
+            let body = serde_json::from_slice(body).unwrap_or_else(|_| Value::Object(Map::new()));
+            return Some(Request { line: text.lines().next().unwrap_or_default().into(), head, body });
+        }
+    }
+}
