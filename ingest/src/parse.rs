@@ -2,7 +2,7 @@
 //!
 //! A parser sends each page as soon as it has it, so that pages already read survive whatever the rest of the file does.
 //! Parsers are synchronous, use no network and trust nothing; the service runs them in a child process with limits
-//! ([`crate::worker`]), because a stack overflow or a failed allocation cannot be caught.
+//! ([`crate::sandbox`]), because a stack overflow or a failed allocation cannot be caught.
 
 use index::page::Page;
 use serde::{Deserialize, Serialize};

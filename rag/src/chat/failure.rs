@@ -49,10 +49,10 @@ impl Setback {
             return Self::last(RagError::ModelQuota { reason });
         }
         match status {
+            408 | 500.. => Self { error: RagError::ModelUnavailable { reason }, again },
             429 => Self { error: RagError::ModelRateLimited { reason }, again },
             _ if has(&dialect.retryable) => Self { error: RagError::ModelRateLimited { reason }, again },
             401 | 403 => Self::last(RagError::ModelUnauthorized { reason }),
-            408 | 500.. => Self { error: RagError::ModelUnavailable { reason }, again },
             _ => Self::last(RagError::ModelUnavailable { reason }),
         }
     }
@@ -223,7 +223,7 @@ mod tests {
             "siliconflow",
             503,
             r#"{"code":50505,"message":"Model service overloaded. Please try again later.","data":null}"#,
-            "llm_rate_limited",
+            "llm_unavailable",
             soon,
         );
         check(
