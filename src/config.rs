@@ -125,7 +125,8 @@ impl Llm {
         if model.is_empty() {
             wrong.push("an endpoint is set and llm.model is not; name the model to use (DOSSIER_LLM__MODEL)".into());
         }
-        if matches!(dialect.auth, Auth::Bearer | Auth::ApiKey) && self.api_key.is_empty() {
+        // What stands at an address of the operator's own may need none.
+        if matches!(dialect.auth, Auth::Bearer | Auth::ApiKey) && self.api_key.is_empty() && self.base_url.is_empty() {
             wrong.push(format!("the card `{}` needs a key; set llm.api_key (DOSSIER_LLM__API_KEY)", self.card));
         }
         if context_tokens < max_tokens + EVIDENCE {
@@ -312,6 +313,7 @@ mod tests {
             assert!(wrong.contains(reason), "{wrong}");
         };
         check("[llm]\ncard = \"deepseek\"", "needs a key");
+        assert!(load("[llm]\ncard = \"deepseek\"\nbase_url = \"http://127.0.0.1:1/v1\"").is_ok());
         check("[llm]\ncard = \"deepsick\"", "there are the cards ark, azure");
         check("[llm]\ncard = \"azure\"\napi_key = \"k\"\nmodel = \"m\"", "set llm.base_url");
         check("[llm]\ncard = \"moonshot\"\napi_key = \"k\"\nmodel = \"moonshot-v1-8k\"\ncontext_tokens = 16384", "knows 8000");

@@ -33,6 +33,9 @@ pub enum Misbehave {
     /// Turns everyone away and does not say for how long.
     #[value(name = "429_silent")]
     BusySilent,
+    /// Does not accept the key.
+    #[value(name = "401")]
+    WrongKey,
     /// Is paid for and used up.
     Quota,
     /// Fails (503).
@@ -116,13 +119,13 @@ impl Fake {
     fn refusal(&self, request: &Request) -> Option<String> {
         let card = self.card.as_ref()?;
         let body = &request.body;
-        let key = match card.auth {
-            Auth::Bearer => request.head.contains("authorization: bearer "),
-            Auth::ApiKey => request.head.contains("api-key: "),
-            Auth::Optional | Auth::None => true,
+        // Any key will do, sent in the platform's way.
+        let wrong_way = match card.auth {
+            Auth::ApiKey => "authorization: ",
+            _ => "api-key: ",
         };
-        if !key {
-            return Some(self.error(401, "invalid_api_key", "no key, or a wrong one"));
+        if request.head.contains(&format!("\r\n{wrong_way}")) {
+            return Some(self.error(401, "invalid_api_key", "the key is not sent like this"));
         }
         let name = body["model"].as_str().unwrap_or_default();
         let model = card.model(name);
@@ -191,6 +194,7 @@ impl Fake {
             Some(Busy) => Some(plain(429, "retry-after: 2\r\n", &self.error_body(&busy, "slow down"))),
             Some(BusySilent) => Some(self.error(429, &busy, "slow down")),
             Some(Quota) => Some(self.error(429, &code(|card| &card.errors.quota, "insufficient_quota"), "used up")),
+            Some(WrongKey) => Some(self.error(401, "invalid_api_key", "this key is not known")),
             Some(Fails) => Some(self.error(503, "server_error", "the server had an error")),
             Some(ErrorIn200) => Some(self.error(200, "internal", "out of memory")),
             Some(Html) => Some(head(502, "text/html", "") + "<html><body><h1>502 Bad Gateway</h1></body></html>"),

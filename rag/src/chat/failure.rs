@@ -216,7 +216,7 @@ mod tests {
             soon,
         );
         check("spark", 200, r#"{"code":11200,"message":"AppIdNoAuthError:(no auth)","sid":"cha1"}"#, "llm_quota_exhausted", no);
-        check("spark", 500, r#"{"error":{"message":"busy","type":"api_error","code":"10007"}}"#, "llm_rate_limited", soon);
+        check("spark", 500, r#"{"error":{"message":"busy","type":"api_error","code":"10007"}}"#, "llm_unavailable", soon);
         check("zhipu", 429, r#"{"error":{"code":"1113","message":"您的账户已欠费，请充值后重试。"}}"#, "llm_quota_exhausted", no);
         check("zhipu", 429, r#"{"error":{"code":"1302","message":"您当前使用该API的并发数过高"}}"#, "llm_rate_limited", soon);
         check(
