@@ -145,7 +145,8 @@ impl Chat {
         if !response.status().is_success() {
             let (status, after) = (response.status().as_u16(), retry_after(&response));
             let body = timeout(first, whole(response)).await.unwrap_or_default();
-            return Err(Setback::of_response(&self.endpoint.dialect, status, after, &body));
+            let body = self.without_key(&body);
+            return Err(Setback::of_response(&self.endpoint.dialect, status, after, body.as_bytes()));
         }
         let streams = media_type(&response).contains("event-stream");
         let mut talk = Talk::new(call.clone(), prompt.bytes(), &self.endpoint);
@@ -159,6 +160,15 @@ impl Chat {
         let text = talk.piece().await?;
         talk.ready.extend(text);
         Ok(talk)
+    }
+
+    /// A body that repeats our key would carry it into the log.
+    fn without_key(&self, body: &[u8]) -> String {
+        let body = String::from_utf8_lossy(body);
+        match self.endpoint.api_key.as_str() {
+            key if key.len() >= 8 => body.replace(key, "…"),
+            _ => body.into_owned(),
+        }
     }
 
     fn request(&self, prompt: &Prompt) -> RequestBuilder {

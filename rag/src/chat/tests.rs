@@ -250,3 +250,12 @@ async fn tokens_are_counted_by_the_endpoint_or_for_it() {
         assert_eq!((prompt, completion), tokens);
     }
 }
+
+#[tokio::test]
+async fn a_key_that_is_repeated_in_an_error_is_not_told() {
+    let body = r#"{"error":{"message":"Incorrect API key provided: sk-secret-secret"}}"#;
+    let server = server(vec![plain(401, "", body)]).await;
+    let chat = Chat::new(Endpoint { api_key: "sk-secret-secret".into(), ..endpoint(&server.url, Dialect::default()) });
+    let error = chat.open(&call(), &prompt()).await.err().unwrap().to_string();
+    assert!(error.contains("Incorrect API key") && !error.contains("secret"), "{error}");
+}
