@@ -4,8 +4,6 @@
 //! points are still to be removed. Queries leave out what is not live ([`crate::catalog::Catalog::hidden`]), so the switch
 //! takes effect at its commit, whatever points exist. The word frequencies of the scope change in the same transaction.
 
-use std::collections::HashMap;
-
 use sqlx::{Any, AssertSqlSafe, Row, Transaction};
 
 use crate::{IndexError, catalog::key, corpus::DocumentId, db::now, scope::Scope};
@@ -127,19 +125,6 @@ async fn add(
         query.execute(&mut **tx).await?;
     }
     Ok(())
-}
-
-/// Counts, for each term, the passages that hold it.
-pub fn count_terms<'a>(passages: impl Iterator<Item = &'a [(u32, u32)]>) -> TermCounts {
-    let mut counts: HashMap<u32, u32> = HashMap::new();
-    for terms in passages {
-        for (term, _) in terms {
-            *counts.entry(*term).or_default() += 1;
-        }
-    }
-    let mut counts: TermCounts = counts.into_iter().collect();
-    counts.sort_unstable();
-    counts
 }
 
 /// The form of the counts in the catalog.

@@ -23,7 +23,7 @@ use index::{
     embed::Embedder,
     fault::{Coded, Fault},
     lexical, publish,
-    scope::{Call, Scope},
+    scope::Call,
     store::{Point, VectorStore},
 };
 use serde_json::{Map, Value};
@@ -630,9 +630,4 @@ async fn pause(wake: &Notify, mut stop: watch::Receiver<bool>) {
 async fn trouble(error: &IndexError) {
     tracing::error!(code = error.code(), "the queue cannot be read: {error}");
     tokio::time::sleep(Duration::from_secs(2)).await;
-}
-
-/// A call on behalf of a scope that nobody waits for.
-pub fn background(scope: &Scope) -> Call {
-    Call::new(scope.clone(), PATIENCE)
 }
