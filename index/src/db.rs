@@ -13,10 +13,9 @@ use sqlx::{Any, AnyPool, Executor, Row, Transaction, any::AnyPoolOptions};
 
 use crate::IndexError;
 
-/// The version of the tables below. A directory written by a newer program is refused.
-const SCHEMA: i64 = 1;
-
-const TABLES: &str = "
+/// What makes the tables of each version out of those of the version before: a directory of an older program is brought up
+/// step by step when it is opened, one of a newer program is refused. A step that has been in use is never changed.
+const STEPS: [&str; 1] = ["
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS documents (
     id TEXT PRIMARY KEY, tenant TEXT NOT NULL, scenario TEXT NOT NULL, identity TEXT NOT NULL,
@@ -54,7 +53,7 @@ CREATE TABLE IF NOT EXISTS items (
     error_code TEXT, error_detail TEXT, PRIMARY KEY (batch, ordinal));
 CREATE TABLE IF NOT EXISTS answers (
     id TEXT PRIMARY KEY, tenant TEXT NOT NULL, scenario TEXT NOT NULL, question TEXT NOT NULL, answer TEXT NOT NULL, created_at INTEGER NOT NULL);
-";
+"];
 
 /// A data directory that this process holds alone: `catalog.sqlite`, `blobs/`, `index/`.
 #[derive(Debug)]
@@ -119,29 +118,7 @@ impl Db {
             })
         };
         let write = pool(1).connect(&url).await.map_err(damaged)?;
-        let mut version = None;
-        if sqlx::query("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetch_optional(&write).await.map_err(damaged)?.is_some()
-        {
-            version =
-                sqlx::query("SELECT value FROM meta WHERE name = 'schema'").fetch_optional(&write).await.map_err(damaged)?;
-        }
-        match version.map(|row| row.get::<String, _>(0)) {
-            Some(found) if found != SCHEMA.to_string() => {
-                return Err(IndexError::DataDamaged {
-                    reason: format!(
-                        "its catalog has version {found} and this program reads version {SCHEMA}; use the program that wrote it"
-                    ),
-                });
-            }
-            _ => {
-                write.execute(TABLES).await.map_err(damaged)?;
-                sqlx::query("INSERT INTO meta (name, value) VALUES ('schema', $1) ON CONFLICT (name) DO NOTHING")
-                    .bind(SCHEMA.to_string())
-                    .execute(&write)
-                    .await
-                    .map_err(damaged)?;
-            }
-        }
+        bring_up(&write).await?;
         Ok(Self { read: pool(4).connect(&url).await.map_err(damaged)?, write })
     }
 
@@ -195,6 +172,38 @@ pub fn now() -> i64 {
 /// A catalog time as RFC 3339 in UTC.
 pub fn rfc3339(milliseconds: i64) -> String {
     jiff::Timestamp::from_millisecond(milliseconds).map(|t| t.to_string()).unwrap_or_default()
+}
+
+/// Runs the steps that the catalog has not seen, all or none of them.
+async fn bring_up(catalog: &AnyPool) -> Result<(), IndexError> {
+    let known = "SELECT 1 FROM sqlite_master WHERE name = 'meta'";
+    let version: usize = match sqlx::query(known).fetch_optional(catalog).await.map_err(damaged)? {
+        None => 0,
+        Some(_) => {
+            let row = sqlx::query("SELECT value FROM meta WHERE name = 'schema'").fetch_optional(catalog).await.map_err(damaged)?;
+            row.map_or(Ok(0), |row| row.get::<String, _>(0).parse()).map_err(|_| IndexError::DataDamaged {
+                reason: "its catalog does not say which version it has".into(),
+            })?
+        }
+    };
+    let newest = STEPS.len();
+    if version > newest {
+        return Err(IndexError::DataDamaged {
+            reason: format!(
+                "its catalog has version {version} and this program reads up to version {newest}; use the program that wrote it"
+            ),
+        });
+    }
+    let mut transaction = catalog.begin().await.map_err(damaged)?;
+    for step in &STEPS[version..] {
+        transaction.execute(*step).await.map_err(damaged)?;
+    }
+    sqlx::query("INSERT INTO meta (name, value) VALUES ('schema', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+        .bind(newest.to_string())
+        .execute(&mut *transaction)
+        .await
+        .map_err(damaged)?;
+    transaction.commit().await.map_err(damaged)
 }
 
 fn damaged(error: sqlx::Error) -> IndexError {
