@@ -180,10 +180,10 @@ async fn bring_up(catalog: &AnyPool) -> Result<(), IndexError> {
     let version: usize = match sqlx::query(known).fetch_optional(catalog).await.map_err(damaged)? {
         None => 0,
         Some(_) => {
-            let row = sqlx::query("SELECT value FROM meta WHERE name = 'schema'").fetch_optional(catalog).await.map_err(damaged)?;
-            row.map_or(Ok(0), |row| row.get::<String, _>(0).parse()).map_err(|_| IndexError::DataDamaged {
-                reason: "its catalog does not say which version it has".into(),
-            })?
+            let row =
+                sqlx::query("SELECT value FROM meta WHERE name = 'schema'").fetch_optional(catalog).await.map_err(damaged)?;
+            row.map_or(Ok(0), |row| row.get::<String, _>(0).parse())
+                .map_err(|_| IndexError::DataDamaged { reason: "its catalog does not say which version it has".into() })?
         }
     };
     let newest = STEPS.len();
