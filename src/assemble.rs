@@ -8,16 +8,17 @@ use index::{
     db::{DataDir, Db},
     embed::{Builtin, Embedder},
     search::Searcher,
-    store::{VectorStore, edge::Edge},
+    store::{VectorStore, cluster::Cluster, edge::Edge},
 };
 use ingest::{pipeline::Pipeline, sandbox::Sandbox};
 use rag::engine::Engine;
 use tokio::{sync::watch, task::JoinHandle};
+use uuid::Uuid;
 
-use crate::config::Settings;
+use crate::config::{Settings, Store};
 
 /// The one generation of the index there is so far: the folder's name under `index/`.
-const GENERATION: &str = "g1";
+pub const GENERATION: &str = "g1";
 
 /// How long a worker may take to its next checkpoint when the service stops.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -50,8 +51,7 @@ impl Service {
         let db = Db::open(&dir).await?;
         let embedder: Arc<dyn Embedder> = Arc::new(Builtin::load()?);
         same_encoder(&db, &embedder.space().id()).await?;
-        let (store, _) = Edge::open(&dir.path().join("index").join(GENERATION), embedder.space().dimensions)?;
-        let store: Arc<dyn VectorStore> = Arc::new(store);
+        let store = open_store(settings.index.store, &settings, &dir, &db, GENERATION, embedder.space().dimensions).await?;
         let catalog = Catalog::new(db);
         let sandbox = match std::env::current_exe() {
             Ok(program) => Sandbox::Child(program),
@@ -78,8 +78,39 @@ impl Service {
     }
 }
 
+/// The points of a generation in one of the stores.
+///
+/// # Errors
+/// `vector_store_unavailable` if it cannot be opened. A server is reached later, with the first request.
+pub async fn open_store(
+    store: Store,
+    settings: &Settings,
+    dir: &DataDir,
+    db: &Db,
+    generation: &str,
+    dimensions: usize,
+) -> Result<Arc<dyn VectorStore>, IndexError> {
+    match store {
+        Store::Embedded => Ok(Arc::new(Edge::open(&dir.path().join("index").join(generation), dimensions)?.0)),
+        Store::Cluster => {
+            let server = settings.qdrant.server().map_err(|e| IndexError::Store(e.to_string()))?;
+            Ok(Arc::new(Cluster::new(server, generation, dimensions, &installation(db).await?)?))
+        }
+    }
+}
+
+/// The name of this installation, by which it knows its own collections on a server.
+async fn installation(db: &Db) -> Result<String, IndexError> {
+    if let Some(name) = db.fact("installation").await? {
+        return Ok(name);
+    }
+    let name = Uuid::now_v7().simple().to_string();
+    db.set_fact("installation", &name).await?;
+    Ok(name)
+}
+
 /// Vectors of two encoders cannot be compared: a directory belongs to the one that filled it.
-async fn same_encoder(db: &Db, configured: &str) -> Result<(), IndexError> {
+pub async fn same_encoder(db: &Db, configured: &str) -> Result<(), IndexError> {
     match db.fact("space").await? {
         Some(built) if built != configured => Err(IndexError::OtherEncoder { built, configured: configured.into() }),
         Some(_) => Ok(()),

@@ -23,10 +23,11 @@ use serde_json::json;
 
 use crate::{
     assemble::Service,
-    config::{ConfigError, Settings},
+    config::{ConfigError, Settings, Store},
     dev::{self, Misbehave},
+    doctor,
     door::Door,
-    http, progress, quickstart, show,
+    http, migrate, progress, quickstart, show,
 };
 
 /// How a command ended, for whoever called it.
@@ -54,7 +55,11 @@ impl Failure {
     }
 
     fn coded(error: &impl Coded) -> Self {
-        let exit = if error.fault() == Fault::Caller { exit::USAGE } else { exit::FAILED };
+        let exit = match error.code() {
+            "vector_store_unavailable" => exit::UNREACHABLE,
+            _ if error.fault() == Fault::Caller => exit::USAGE,
+            _ => exit::FAILED,
+        };
         Self::new(exit, error.code(), error.to_string())
     }
 }
@@ -198,6 +203,17 @@ enum Command {
     Models {
         #[command(subcommand)]
         command: Models,
+    },
+    /// The index
+    Index {
+        #[command(subcommand)]
+        command: Index,
+    },
+    /// Look whether everything is in order: disk, catalog, encoder, store, and whether the index is whole
+    Doctor {
+        /// Write what the index lacks anew from the catalog, and remove what it should not have.
+        #[arg(long)]
+        fix: bool,
     },
     /// Tools for developing against dossier
     Dev {
@@ -449,6 +465,16 @@ enum Models {
 }
 
 #[derive(Debug, Subcommand)]
+enum Index {
+    /// Copy the index into the other store, without reading or encoding anything again
+    Migrate {
+        /// The store to fill.
+        #[arg(long, value_enum, value_name = "STORE")]
+        to: Store,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum Dev {
     /// Serve a model that knows nothing, speaks like a platform, and misbehaves by name
     FakeLlm {
@@ -528,6 +554,13 @@ async fn run(line: Line) -> Result<u8, Failure> {
         Command::Dev { command: Dev::FakeLlm { bind, profile, misbehave } } => {
             fake_llm(&settings, &bind, profile.as_deref(), misbehave).await
         }
+        Command::Doctor { .. } | Command::Index { .. } if common.url.is_some() => Err(Failure::new(
+            exit::USAGE,
+            "usage",
+            "this command opens the data directory itself; --url is for the other commands",
+        )),
+        Command::Doctor { fix } => doctor::run(&common.data, &settings, fix, common.json).await,
+        Command::Index { command: Index::Migrate { to } } => migrate::run(&common.data, &settings, to, common.json).await,
         Command::Serve { bind } => serve(common, settings, bind).await,
         Command::Quickstart { serve: go_on, bind } => {
             let door = Door::open(common, settings.clone()).await?;

@@ -1,11 +1,12 @@
 //! Settings: compiled-in defaults < `--config FILE` < environment < flags. What is wrong stops the start, all of it at once.
 
-use std::{path::Path, time::Duration};
+use std::{fmt, path::Path, time::Duration};
 
 use figment::{
     Figment,
     providers::{Env, Format, Toml},
 };
+use index::store::cluster::Server as Cluster;
 use rag::{
     card::{Auth, Card, Cards, Dialect},
     chat::Endpoint,
@@ -21,6 +22,7 @@ const DEFAULTS: &str = include_str!("../config/default.toml");
 pub struct Settings {
     pub server: Server,
     pub index: Index,
+    pub qdrant: Qdrant,
     pub llm: Llm,
 }
 
@@ -45,11 +47,109 @@ pub struct Index {
 }
 
 /// Where the points are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Store {
     /// Qdrant in this process.
     Embedded,
+    /// A Qdrant server.
+    Cluster,
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Embedded => "embedded",
+            Self::Cluster => "cluster",
+        })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Qdrant {
+    pub url: String,
+    #[serde(skip_serializing)]
+    pub api_key: String,
+    pub api_key_file: String,
+    pub prefix: String,
+    pub shards: u32,
+    pub replication: u32,
+    pub write_consistency: u32,
+    pub exact: bool,
+    pub timeout: u64,
+    pub write_timeout: u64,
+}
+
+impl Qdrant {
+    /// The server that the settings describe.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them together.
+    pub fn server(&self) -> Result<Cluster, ConfigError> {
+        let mut wrong = Vec::new();
+        if !self.url.starts_with("http://") && !self.url.starts_with("https://") {
+            wrong.push(format!("qdrant.url is `{}`; it must start with http:// or https://", self.url));
+        }
+        let api_key = match secret("qdrant.api_key_file", &self.api_key, &self.api_key_file) {
+            Ok(key) => key,
+            Err(reason) => {
+                wrong.push(reason);
+                None
+            }
+        };
+        if api_key.as_ref().is_some_and(|key| !key.bytes().all(|b| b.is_ascii_graphic())) {
+            wrong.push("qdrant.api_key has a character that no key has, such as a space or a line break".into());
+        }
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        if self.prefix.is_empty() || self.prefix.len() > 64 || !self.prefix.bytes().all(plain) {
+            wrong.push(format!("qdrant.prefix is `{}`; use 1 to 64 of a-z, A-Z, 0-9, `-` and `_`", self.prefix));
+        }
+        for (name, value) in [
+            ("qdrant.shards", u64::from(self.shards)),
+            ("qdrant.replication", u64::from(self.replication)),
+            ("qdrant.write_consistency", u64::from(self.write_consistency)),
+            ("qdrant.timeout", self.timeout),
+            ("qdrant.write_timeout", self.write_timeout),
+        ] {
+            if value == 0 {
+                wrong.push(format!("{name} is 0; it must be at least 1"));
+            }
+        }
+        if self.write_consistency > self.replication {
+            wrong.push(format!(
+                "qdrant.write_consistency is {} and there are {} copies (qdrant.replication); no write could ever count",
+                self.write_consistency, self.replication
+            ));
+        }
+        if !wrong.is_empty() {
+            return Err(ConfigError(wrong));
+        }
+        Ok(Cluster {
+            url: self.url.trim_end_matches('/').into(),
+            api_key,
+            prefix: self.prefix.clone(),
+            shards: self.shards,
+            replication: self.replication,
+            write_consistency: self.write_consistency,
+            exact: self.exact,
+            timeout: Duration::from_secs(self.timeout),
+            write_timeout: Duration::from_secs(self.write_timeout),
+        })
+    }
+}
+
+/// A secret that is set, or the one in a file; `None` if neither is named.
+fn secret(name: &str, value: &str, file: &str) -> Result<Option<String>, String> {
+    if !value.is_empty() || file.is_empty() {
+        return Ok((!value.is_empty()).then(|| value.to_owned()));
+    }
+    let text = std::fs::read_to_string(file).map_err(|e| format!("{name} `{file}`: {e}"))?;
+    match text.trim() {
+        "" => Err(format!("{name} `{file}` is empty")),
+        secret => Ok(Some(secret.to_owned())),
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -225,6 +325,11 @@ impl Settings {
         if let Err(ConfigError(more)) = self.llm.endpoint() {
             wrong.extend(more);
         }
+        if self.index.store == Store::Cluster
+            && let Err(ConfigError(more)) = self.qdrant.server()
+        {
+            wrong.extend(more);
+        }
         for (name, value) in [
             ("server.deadline", self.server.deadline),
             ("llm.first_byte_timeout", self.llm.first_byte_timeout),
@@ -291,6 +396,19 @@ mod tests {
     #[test]
     fn an_unknown_setting_names_the_nearest_one() {
         assert_eq!(load("[server]\nbnid = \"x\"").unwrap_err(), "unknown setting `server.bnid`; did you mean `server.bind`?");
+    }
+
+    #[test]
+    fn what_a_server_cannot_be_used_with_is_told() {
+        let wrong =
+            load("[index]\nstore = \"cluster\"\n[qdrant]\nurl = \"x:1\"\nprefix = \"a/b\"\nwrite_consistency = 2").unwrap_err();
+        for part in ["qdrant.url is `x:1`", "qdrant.prefix is `a/b`", "no write could ever count"] {
+            assert!(wrong.contains(part), "{wrong}");
+        }
+        let example = include_str!("../config/cluster.toml");
+        assert!(load(example).unwrap_err().contains("qdrant.api_key_file"), "the file with the key is not on this machine");
+        let settings = load(&example.replace("api_key_file = ", "api_key = ")).unwrap();
+        assert_eq!((settings.index.store, settings.qdrant.server().unwrap().replication), (Store::Cluster, 2));
     }
 
     #[test]

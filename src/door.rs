@@ -47,7 +47,16 @@ impl Door {
     /// Opens the data directory, or prepares to talk to the server.
     pub async fn open(common: &Common, settings: Settings) -> Result<Self, Failure> {
         match &common.url {
-            None => Ok(Self::Local(Service::open(&common.data, settings).await?)),
+            None => {
+                let service = Service::open(&common.data, settings).await?;
+                // A server waits for its store; whoever typed a command is told at once.
+                if service.pipeline.store_in_doubt() {
+                    service.close().await;
+                    let reason = "the Qdrant server cannot be reached; look at qdrant.url, or set index.store to `embedded`";
+                    return Err(Failure::new(exit::UNREACHABLE, "vector_store_unavailable", reason));
+                }
+                Ok(Self::Local(service))
+            }
             Some(url) => {
                 rustls::crypto::ring::default_provider().install_default().ok();
                 let client = reqwest::Client::new();

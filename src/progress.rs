@@ -40,6 +40,35 @@ pub async fn watch(door: &Door, scenario: &str, id: BatchId, count: Option<usize
     }
 }
 
+/// How much of a known amount of work is done.
+pub struct Bar {
+    bar: ProgressBar,
+    what: &'static str,
+    said: Instant,
+}
+
+impl Bar {
+    /// A bar that counts things of a name.
+    pub fn new(what: &'static str) -> Self {
+        let bar = if std::io::stderr().is_terminal() { bar() } else { ProgressBar::hidden() };
+        Self { bar, what, said: Instant::now() }
+    }
+
+    /// Shows how far it is.
+    pub fn set(&mut self, done: u64, all: u64) {
+        let text = format!("{done} of {all} {}", self.what);
+        self.bar.set_position(done * 1000 / all.max(1));
+        self.bar.set_message(text.clone());
+        if self.bar.is_hidden() && self.said.elapsed() >= Duration::from_secs(10) {
+            eprintln!("{text}");
+            self.said = Instant::now();
+        }
+        if done >= all {
+            self.bar.finish_and_clear();
+        }
+    }
+}
+
 fn bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(1000).with_style(style)

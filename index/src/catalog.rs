@@ -414,10 +414,10 @@ impl Catalog {
         Ok((passages, rows.iter().map(|row| (row.get::<i64, _>(0) as u32, row.get::<i64, _>(1).max(0) as u64)).collect()))
     }
 
-    /// Published documents of the scope whose vectors are pending.
+    /// Published documents of the scope whose vectors, or whose points altogether, are still to be written.
     pub async fn vectors_pending(&self, call: &Call) -> Result<u32, IndexError> {
         let row = sqlx::query(
-            "SELECT COUNT(*) FROM jobs WHERE tenant = $1 AND scenario = $2 AND stage = 'embed' \
+            "SELECT COUNT(*) FROM jobs WHERE tenant = $1 AND scenario = $2 AND stage IN ('index', 'embed') \
              AND EXISTS (SELECT 1 FROM versions v WHERE v.document = jobs.document AND v.version = jobs.version AND v.state = 'live')",
         )
         .bind(call.scope.tenant())

@@ -43,6 +43,18 @@ pub enum IndexError {
     Catalog(sqlx::Error),
     #[error("the vector store failed: {0}")]
     Store(String),
+    #[error("the Qdrant server at {url} does not accept the API key; set qdrant.api_key or qdrant.api_key_file")]
+    StoreKey { url: String },
+    #[error("the Qdrant server at {url} takes no writes: {reason}")]
+    StoreReadOnly { url: String, reason: String },
+    #[error(
+        "the certificate of the Qdrant server at {url} is not trusted ({reason}); an authority of your own is named by the environment variable SSL_CERT_FILE, the file with its certificate"
+    )]
+    StoreCertificate { url: String, reason: String },
+    #[error("the Qdrant server at {url} has the version {got}; this program speaks with 1.{least} and newer ones of 1.x")]
+    StoreVersion { url: String, got: String, least: u32 },
+    #[error("the collection `{collection}` of the Qdrant server {reason}")]
+    StoreMismatch { collection: String, reason: String },
     #[error("the encoder failed: {0}")]
     Encoder(String),
     #[error(
@@ -89,6 +101,11 @@ impl Coded for IndexError {
             Self::StorageFull { .. } => "storage_full",
             Self::Catalog(_) => "catalog",
             Self::Store(_) => "vector_store_unavailable",
+            Self::StoreKey { .. } => "vector_store_unauthorized",
+            Self::StoreReadOnly { .. } => "vector_store_read_only",
+            Self::StoreCertificate { .. } => "vector_store_certificate",
+            Self::StoreVersion { .. } => "vector_store_version",
+            Self::StoreMismatch { .. } => "vector_store_mismatch",
             Self::Encoder(_) => "embedder_unavailable",
             Self::OtherEncoder { .. } => "other_encoder",
             Self::Deadline { .. } => "deadline_exceeded",
@@ -103,6 +120,8 @@ impl Coded for IndexError {
             Self::DataDamaged { .. } | Self::Storage { .. } | Self::Catalog(_) | Self::Store(_) | Self::Encoder(_) => {
                 Fault::Dependency
             }
+            Self::StoreKey { .. } | Self::StoreReadOnly { .. } | Self::StoreCertificate { .. } => Fault::Dependency,
+            Self::StoreVersion { .. } | Self::StoreMismatch { .. } => Fault::Dependency,
             Self::StorageFull { .. } | Self::Deadline { .. } => Fault::Limit,
             Self::Internal(_) => Fault::Bug,
         }

@@ -3,6 +3,8 @@
 //! The store is a cache that can be rebuilt from the catalog. Scope and visibility are part of every query, never a sieve
 //! behind it: `hidden` names the few versions that have points but are not published (being written, replaced, deleted).
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use uuid::Uuid;
 
@@ -12,6 +14,7 @@ use crate::{
     scope::{Call, Scope},
 };
 
+pub mod cluster;
 pub mod edge;
 
 /// A passage's point.
@@ -51,9 +54,14 @@ pub struct Visible {
     pub documents: Option<Vec<DocumentId>>,
 }
 
+/// How many points each version has, and how many of them have a dense vector.
+pub type Counts = HashMap<(DocumentId, u32), (u64, u64)>;
+
 /// A store of points. Implementations differ in where the points live, not in what a query returns.
 #[async_trait]
 pub trait VectorStore: Send + Sync {
+    /// Which store this is, in which version, for a person.
+    async fn about(&self) -> Result<String, IndexError>;
     /// Writes points, replacing those with the same ids.
     async fn upsert(&self, points: Vec<Point>) -> Result<(), IndexError>;
     /// Adds the dense vectors of points that exist.
@@ -66,8 +74,49 @@ pub trait VectorStore: Send + Sync {
     async fn score(&self, call: &Call, arm: &Arm, visible: &Visible, ids: &[Uuid]) -> Result<Vec<(Uuid, f32)>, IndexError>;
     /// How many points a version has, and how many of them have a dense vector.
     async fn count(&self, document: DocumentId, version: u32) -> Result<(u64, u64), IndexError>;
+    /// The same for all versions that have points.
+    async fn versions(&self) -> Result<Counts, IndexError>;
     /// How many points there are in all, and how many of them have a dense vector.
     async fn total(&self) -> Result<(u64, u64), IndexError>;
-    /// Returns once everything written so far survives a power cut.
+    /// Returns once everything written so far is as safe as the store can make it: it survives the end of the process.
     async fn flush(&self) -> Result<(), IndexError>;
+}
+
+/// Points asked for beyond the limit, so that a tie at the limit shows; and the most that are asked for to settle one.
+const MARGIN: usize = 16;
+const MOST: usize = 16_384;
+
+/// The best `limit` points, ties by id. A store cuts a tie at the limit wherever it likes: as long as the cut runs through
+/// one, more is fetched, so that the same points come out of every store.
+async fn best<F>(limit: usize, fetch: impl Fn(usize) -> F) -> Result<Vec<(Uuid, f32)>, IndexError>
+where
+    F: Future<Output = Result<Vec<(Uuid, f32)>, IndexError>>,
+{
+    if limit == 0 {
+        return Ok(vec![]);
+    }
+    let mut wanted = limit + MARGIN;
+    loop {
+        let mut hits = fetch(wanted).await?;
+        hits.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let through_a_tie = hits.len() == wanted && hits[limit - 1].1 == hits[wanted - 1].1;
+        if !through_a_tie || wanted >= MOST {
+            hits.truncate(limit);
+            return Ok(hits);
+        }
+        wanted = (4 * wanted).min(MOST);
+    }
+}
+
+fn document_key(document: DocumentId) -> String {
+    document.0.simple().to_string()
+}
+
+fn version_key(document: DocumentId, version: u32) -> String {
+    format!("{}/{version}", document.0.simple())
+}
+
+fn version_of_key(key: &str) -> Option<(DocumentId, u32)> {
+    let (document, version) = key.split_once('/')?;
+    Some((DocumentId(Uuid::try_parse(document).ok()?), version.parse().ok()?))
 }

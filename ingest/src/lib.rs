@@ -1,5 +1,6 @@
 //! Bytes → passages: reading files of every format ([`parse`], [`sniff`], [`source`]), cutting them into passages
-//! ([`chunk`]), and the durable queue ([`queue`]) whose workers ([`pipeline`]) carry them into the index.
+//! ([`chunk`]), and the durable queue ([`queue`]) whose workers ([`pipeline`]) carry them into the index; whether they
+//! arrived ([`reconcile`]).
 
 use index::{
     IndexError,
@@ -13,6 +14,7 @@ pub mod enrich;
 pub mod parse;
 pub mod pipeline;
 pub mod queue;
+pub mod reconcile;
 pub mod sandbox;
 pub mod sniff;
 pub mod source;

@@ -12,7 +12,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use index::{
@@ -37,6 +37,7 @@ use crate::{
     enrich::{self, Facts},
     parse::{About, Format},
     queue::{self, Accepted, Item, Job, Queue, Stage},
+    reconcile,
     sandbox::Sandbox,
 };
 
@@ -46,6 +47,8 @@ const GROUP: (usize, u64) = (64, 4 << 20);
 const POINTS: usize = 512;
 /// Texts encoded between two checkpoints.
 const TEXTS: usize = 64;
+/// An idle worker looks this often whether the store still holds everything.
+const LOOK: Duration = Duration::from_secs(60);
 /// A worker's own calls have no one waiting for them.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
@@ -60,6 +63,8 @@ pub struct Pipeline {
     words: Notify,
     meaning: Notify,
     words_busy: AtomicBool,
+    // Set when the store failed: until it was compared with the catalog again, nothing is taken from the queue.
+    doubt: AtomicBool,
 }
 
 /// A document that was read, before it is written.
@@ -75,7 +80,7 @@ impl Pipeline {
     /// The road over an open data directory. [`Pipeline::run`] starts the work.
     ///
     /// # Errors
-    /// `catalog` if it cannot be read or written.
+    /// `catalog` if it cannot be read or written; those of the store that will not pass by themselves.
     pub async fn open(
         dir: Arc<DataDir>,
         catalog: Catalog,
@@ -94,14 +99,24 @@ impl Pipeline {
             words: Notify::new(),
             meaning: Notify::new(),
             words_busy: AtomicBool::new(false),
+            doubt: AtomicBool::new(false),
         };
-        pipeline.reconcile().await?;
+        match pipeline.reconcile().await {
+            // A store that is not there yet will be: what is uploaded meanwhile waits in the queue.
+            Err(error) if error.code() == "vector_store_unavailable" => pipeline.doubt(&error),
+            result => result?,
+        }
         Ok(pipeline)
     }
 
     /// The queue behind it.
     pub fn queue(&self) -> &Queue {
         &self.queue
+    }
+
+    /// Whether the store failed and was not found whole since then.
+    pub fn store_in_doubt(&self) -> bool {
+        self.doubt.load(Relaxed)
     }
 
     /// The file that holds the original bytes with this hash.
@@ -135,10 +150,22 @@ impl Pipeline {
     }
 
     async fn words_lane(&self, stop: watch::Receiver<bool>) {
+        let mut looked = Instant::now();
         while !*stop.borrow() {
+            if !self.store_is_whole().await {
+                pause(&self.words, stop.clone()).await;
+                continue;
+            }
             match self.queue.claim(&[Stage::Purge, Stage::Parse, Stage::Index], GROUP.0, GROUP.1).await {
                 Ok(jobs) if jobs.is_empty() => {
                     self.words_busy.store(false, Relaxed);
+                    if looked.elapsed() > LOOK {
+                        looked = Instant::now();
+                        if let Err(error) = self.reconcile().await {
+                            self.doubt(&error);
+                        }
+                        continue;
+                    }
                     pause(&self.words, stop.clone()).await;
                 }
                 Ok(jobs) => {
@@ -153,6 +180,10 @@ impl Pipeline {
 
     async fn meaning_lane(&self, stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
+            if self.store_in_doubt() {
+                pause(&self.meaning, stop.clone()).await;
+                continue;
+            }
             match self.queue.claim(&[Stage::Embed], GROUP.0, GROUP.1).await {
                 Ok(jobs) if jobs.is_empty() => pause(&self.meaning, stop.clone()).await,
                 Ok(jobs) => {
@@ -164,6 +195,32 @@ impl Pipeline {
                 }
                 Err(error) => trouble(&error).await,
             }
+        }
+    }
+
+    /// `false` while the store cannot be compared with the catalog after a failure.
+    async fn store_is_whole(&self) -> bool {
+        if !self.store_in_doubt() {
+            return true;
+        }
+        match self.reconcile().await {
+            Ok(()) => {
+                tracing::info!("the vector store answers; documents go on");
+                self.doubt.store(false, Relaxed);
+                self.meaning.notify_one();
+                true
+            }
+            Err(error) => {
+                tracing::debug!(code = error.code(), "documents wait for the vector store: {error}");
+                self.words_busy.store(false, Relaxed);
+                false
+            }
+        }
+    }
+
+    fn doubt(&self, error: &IndexError) {
+        if !self.doubt.swap(true, Relaxed) {
+            tracing::warn!(code = error.code(), "documents wait for the vector store: {error}");
         }
     }
 
@@ -403,43 +460,30 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Compares the store with the catalog and puts back into the queue what the store lacks.
+    /// Compares the store with the catalog, puts back into the queue what the store lacks, and removes what it should not have.
     async fn reconcile(&self) -> Result<(), IndexError> {
-        let rows = sqlx::query(
-            "SELECT v.document, v.version, v.passages, (SELECT j.stage FROM jobs j WHERE j.document = v.document AND j.version = v.version) \
-             FROM versions v WHERE v.state = 'live'",
-        )
-        .fetch_all(self.catalog.db().read())
-        .await?;
-        let expected = rows.iter().map(|row| row.get::<i64, _>(2) as u64).sum::<u64>();
-        let embedded = rows
-            .iter()
-            .filter(|row| row.get::<Option<String>, _>(3).is_none())
-            .map(|row| row.get::<i64, _>(2) as u64)
-            .sum::<u64>();
-        if self.store.total().await? == (expected, embedded) {
+        let difference = reconcile::compare(self.catalog.db(), &*self.store).await?;
+        if difference.is_none() {
             return Ok(());
         }
-        let mut missing = Vec::new();
-        for row in &rows {
-            let document = DocumentId(row.get::<String, _>(0).parse().map_err(|_| IndexError::Internal("document id".into()))?);
-            let version = row.get::<i64, _>(1) as u32;
-            let passages = row.get::<i64, _>(2) as u64;
-            let (points, vectors) = self.store.count(document, version).await?;
-            let done = row.get::<Option<String>, _>(3).is_none();
-            if points != passages || (done && vectors != passages) {
-                missing.push((document, version));
+        let (wrong, unknown) = (difference.wrong.len(), difference.unknown.len());
+        tracing::warn!(
+            wrong,
+            unknown,
+            "the vector index differs from the catalog: {wrong} documents are written again, {unknown} are removed"
+        );
+        for (document, version) in difference.unknown {
+            self.store.delete(document, version).await?;
+        }
+        let mut versions = Vec::with_capacity(wrong);
+        for version in difference.wrong {
+            // Points of an earlier reading would stay beside the new ones.
+            if self.store.count(version.document, version.version).await?.0 > version.passages {
+                self.store.delete(version.document, version.version).await?;
             }
+            versions.push((version.document, version.version));
         }
-        if !missing.is_empty() {
-            tracing::warn!(
-                documents = missing.len(),
-                "the vector index lacks passages of {} documents; they are written again",
-                missing.len()
-            );
-            self.queue.rebuild(&missing).await?;
-        }
-        Ok(())
+        self.queue.rebuild(&versions).await
     }
 
     /// The document's own fault ends its job; anything else is tried again later.
@@ -464,9 +508,13 @@ impl Pipeline {
         if !matches!(error, IndexError::Deadline { .. }) {
             tracing::error!(code = error.code(), "{} documents could not go on and will be tried again: {error}", jobs.len());
         }
+        let by_store = error.code().starts_with("vector_store");
+        if by_store {
+            self.doubt(error);
+        }
         for job in jobs {
-            // 1 s, 2 s, 4 s … one minute.
-            let delay = 1000 << job.attempts.clamp(0, 6);
+            // 1 s, 2 s, 4 s … one minute; a store that comes back is not left waiting.
+            let delay = 1000 << job.attempts.clamp(0, if by_store { 3 } else { 6 });
             if let Err(error) = self.queue.release(job, delay).await {
                 tracing::error!(code = error.code(), "a job could not be given back; its lease will run out: {error}");
             }
@@ -508,7 +556,7 @@ impl Pipeline {
 }
 
 /// What is searched of a passage: title and headings in front of the text, so that they count with it.
-fn indexed_text(title: &str, passage: &Passage) -> String {
+pub(crate) fn indexed_text(title: &str, passage: &Passage) -> String {
     let mut text = String::with_capacity(title.len() + passage.text.len() + 64);
     for part in std::iter::once(title).chain(passage.headings.iter().map(String::as_str)).filter(|part| !part.is_empty()) {
         text.push_str(part);
@@ -518,11 +566,11 @@ fn indexed_text(title: &str, passage: &Passage) -> String {
     text
 }
 
-fn text_hash(text: &str) -> String {
+pub(crate) fn text_hash(text: &str) -> String {
     blake3::hash(text.as_bytes()).to_hex()[..32].to_string()
 }
 
-async fn analyse(title: String, passages: Vec<Passage>) -> Result<Vec<(PassageId, lexical::Analysis)>, IndexError> {
+pub(crate) async fn analyse(title: String, passages: Vec<Passage>) -> Result<Vec<(PassageId, lexical::Analysis)>, IndexError> {
     let work = move || passages.iter().map(|p| (p.id, lexical::analyse(&indexed_text(&title, p)))).collect();
     tokio::task::spawn_blocking(work).await.map_err(|e| IndexError::Internal(e.to_string()))
 }

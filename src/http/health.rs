@@ -15,7 +15,7 @@ pub struct Readiness {
     /// `ready`.
     status: &'static str,
     /// `vectors_pending`: some documents are found by their words only; `llm_unavailable`: the last question found the
-    /// model endpoint failing.
+    /// model endpoint failing; `documents_waiting`: the vector store took no documents, or is compared with the catalog.
     degraded: Vec<&'static str>,
 }
 
@@ -46,6 +46,9 @@ pub async fn ready(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let mut degraded = Vec::new();
     if hits.vectors_pending > 0 {
         degraded.push("vectors_pending");
+    }
+    if state.service.pipeline.store_in_doubt() {
+        degraded.push("documents_waiting");
     }
     if state.model_failed.load(Relaxed) {
         degraded.push("llm_unavailable");

@@ -80,6 +80,11 @@ pub const TABLE: &[Entry] = &[
     entry("storage_full", 507, "No space is left on the disk"),
     entry("catalog", 503, "The catalog failed"),
     entry("vector_store_unavailable", 503, "The vector store failed"),
+    entry("vector_store_unauthorized", 503, "The vector store does not accept the key"),
+    entry("vector_store_read_only", 503, "The vector store takes no writes"),
+    entry("vector_store_certificate", 503, "The certificate of the vector store is not trusted"),
+    entry("vector_store_version", 503, "The vector store has another version"),
+    entry("vector_store_mismatch", 503, "The collection of the vector store is another one"),
     entry("embedder_unavailable", 503, "The encoder failed"),
     entry("internal", 500, "The server made a mistake"),
 ];
@@ -288,7 +293,9 @@ mod tests {
     fn codes_of_commands() -> Vec<&'static str> {
         let sources = [
             include_str!("../cli.rs"),
+            include_str!("../doctor.rs"),
             include_str!("../door.rs"),
+            include_str!("../migrate.rs"),
             include_str!("../progress.rs"),
             include_str!("../quickstart.rs"),
             include_str!("../target.rs"),

@@ -4,6 +4,7 @@
 
 mod ask;
 mod badinput;
+mod cluster;
 mod crash;
 mod fakes;
 mod ingest;

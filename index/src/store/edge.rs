@@ -10,14 +10,15 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use qdrant_edge::{
     CountRequest, CreateIndex, Distance, EdgeConfigBuilder, EdgeShard, EdgeSparseVectorParamsBuilder, EdgeVectorParamsBuilder,
-    FieldIndexOperations, Filter, NamedQuery, NamedVectors, PointId, PointInsertOperations, PointOperations, PointStruct,
-    PointVectorsPersisted, QueryEnum, QueryRequest, ScoringQuery, SearchParams, SparseVector, UpdateOperation, UpdateVectorsOp,
-    Vector, VectorInternal, VectorOperations, VectorStructPersisted, Vectors, WithPayloadInterface, WithVector,
+    FacetRequest, FacetValue, FieldIndexOperations, Filter, JsonPath, NamedQuery, NamedVectors, PointId, PointInsertOperations,
+    PointOperations, PointStruct, PointVectorsPersisted, QueryEnum, QueryRequest, ScoringQuery, SearchParams, SparseVector,
+    UpdateOperation, UpdateVectorsOp, Vector, VectorInternal, VectorOperations, VectorStructPersisted, Vectors,
+    WithPayloadInterface, WithVector,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Arm, Point, VectorStore, Visible};
+use super::{Arm, Counts, Point, VectorStore, Visible, best, document_key, version_key, version_of_key};
 use crate::{IndexError, corpus::DocumentId, scope::Call};
 
 const WORDS: &str = "words";
@@ -105,16 +106,13 @@ impl Edge {
                 with_vector: WithVector::Bool(false),
                 with_payload: WithPayloadInterface::Bool(false),
             };
-            let found = guarded(|| inner.shard.query(request))?;
-            let mut hits: Vec<(Uuid, f32)> = found
-                .into_iter()
+            let found = guarded(|| inner.shard.query(request))?.into_iter();
+            Ok(found
                 .filter_map(|point| match point.id {
                     PointId::Uuid(id) => Some((id, point.score)),
                     PointId::NumId(_) => None,
                 })
-                .collect();
-            hits.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-            Ok(hits)
+                .collect())
         })
         .await
     }
@@ -134,6 +132,10 @@ impl Edge {
 
 #[async_trait]
 impl VectorStore for Edge {
+    async fn about(&self) -> Result<String, IndexError> {
+        Ok("Qdrant in this process (qdrant-edge 0.7.2)".into())
+    }
+
     async fn upsert(&self, points: Vec<Point>) -> Result<(), IndexError> {
         let points = points
             .into_iter()
@@ -179,18 +181,49 @@ impl VectorStore for Edge {
     }
 
     async fn search(&self, _call: &Call, arm: &Arm, visible: &Visible, limit: usize) -> Result<Vec<(Uuid, f32)>, IndexError> {
-        self.query(arm, seen(visible, None), limit).await
+        best(limit, |limit| self.query(arm, seen(visible, None), limit)).await
     }
 
     async fn score(&self, _call: &Call, arm: &Arm, visible: &Visible, ids: &[Uuid]) -> Result<Vec<(Uuid, f32)>, IndexError> {
         if ids.is_empty() {
             return Ok(vec![]);
         }
-        self.query(arm, seen(visible, Some(ids)), ids.len()).await
+        best(ids.len(), |limit| self.query(arm, seen(visible, Some(ids)), limit)).await
     }
 
     async fn count(&self, document: DocumentId, version: u32) -> Result<(u64, u64), IndexError> {
         self.counts(Some(equals("version", version_key(document, version)))).await
+    }
+
+    async fn versions(&self) -> Result<Counts, IndexError> {
+        self.blocking(|inner| {
+            let count = |filter: Option<Value>| {
+                let request = FacetRequest {
+                    key: key("version")?,
+                    limit: usize::MAX,
+                    filter: filter.map(|condition| parse(json!({ "must": [condition] }))).transpose()?,
+                    exact: true,
+                };
+                guarded(|| inner.shard.facet(request)).map(|found| found.hits)
+            };
+            let mut counts = Counts::new();
+            for hit in count(None)? {
+                if let FacetValue::Keyword(key) = &hit.value
+                    && let Some(version) = version_of_key(key)
+                {
+                    counts.entry(version).or_default().0 = hit.count as u64;
+                }
+            }
+            for hit in count(Some(json!({ "has_vector": MEANING })))? {
+                if let FacetValue::Keyword(key) = &hit.value
+                    && let Some(version) = version_of_key(key)
+                {
+                    counts.entry(version).or_default().1 = hit.count as u64;
+                }
+            }
+            Ok(counts)
+        })
+        .await
     }
 
     async fn total(&self) -> Result<(u64, u64), IndexError> {
@@ -223,14 +256,18 @@ fn create(dir: &Path, dimensions: usize) -> Result<EdgeShard, IndexError> {
         ("document", json!("keyword")),
         ("version", json!("keyword")),
     ];
-    for (field, schema) in schemas {
+    for (name, schema) in schemas {
         let index = CreateIndex {
-            field_name: field.parse().map_err(|_| IndexError::Internal(format!("payload key `{field}`")))?,
+            field_name: key(name)?,
             field_schema: Some(serde_json::from_value(schema).map_err(|e| IndexError::Internal(e.to_string()))?),
         };
         guarded(|| shard.update(UpdateOperation::FieldIndexOperation(FieldIndexOperations::CreateIndex(index))))?;
     }
     Ok(shard)
+}
+
+fn key(name: &str) -> Result<JsonPath, IndexError> {
+    name.parse().map_err(|_| IndexError::Internal(format!("payload key `{name}`")))
 }
 
 fn set_aside(dir: &Path) -> Result<PathBuf, IndexError> {
@@ -286,14 +323,6 @@ fn equals(key: &str, value: impl Into<Value>) -> Value {
 
 fn any(key: &str, values: Vec<String>) -> Value {
     json!({ "key": key, "match": { "any": values } })
-}
-
-fn document_key(document: DocumentId) -> String {
-    document.0.simple().to_string()
-}
-
-fn version_key(document: DocumentId, version: u32) -> String {
-    format!("{}/{version}", document.0.simple())
 }
 
 #[cfg(test)]
