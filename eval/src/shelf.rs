@@ -128,6 +128,8 @@ impl Target for Shelf {
             text: "no evidence".into(),
             language: "zh".into(),
             citations: Vec::new(),
+            figures: Vec::new(),
+            computations: Vec::new(),
             refusal: Some(Refusal { reason: Reason::NoEvidence, message: "no evidence".into(), nearest: Vec::new() }),
             degraded: None,
             usage: Usage::default(),

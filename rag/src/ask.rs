@@ -111,6 +111,12 @@ pub struct Answer {
     pub language: String,
     /// The proof, in order of first use.
     pub citations: Vec<Citation>,
+    /// The figures that were looked up in tables, for programs; what the text says of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub figures: Vec<Figure>,
+    /// What was worked out of looked-up figures, with the steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub computations: Vec<Computation>,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
@@ -148,6 +154,54 @@ pub struct Citation {
     pub regions: Vec<Region>,
     /// How well it supports the span.
     pub support: Support,
+}
+
+/// A figure of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Figure {
+    /// What it is a figure of, as the source calls it, with its period: `Net sales (2023)`.
+    pub name: String,
+    /// Its value, scale applied: 14694000000 for `14,694` in a table in millions; 12.5 for 12.5 %.
+    pub value: f64,
+    /// `%`, the code of a currency, or what else is counted; null where the source does not say.
+    pub unit: Option<String>,
+    /// What the source counts in: 1000000 for a table in millions.
+    pub scale: f64,
+    /// The citation that proves it; null for what was worked out.
+    pub marker: Option<u32>,
+}
+
+/// A figure that no page states, worked out of figures that pages do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Computation {
+    /// What was done.
+    pub op: Operation,
+    /// What went in, in order.
+    pub terms: Vec<Figure>,
+    /// What came out.
+    pub result: Figure,
+    /// The working, one line a step: `(2,725 - 2,820) / 2,820 = -3.37%`.
+    pub steps: Vec<String>,
+}
+
+/// What a computation does with its terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// The first less the second.
+    Difference,
+    /// The change from the second to the first, in percent of the second.
+    Growth,
+    /// All of them together.
+    Sum,
+    /// Their mean.
+    Average,
+    /// The first divided by the second.
+    Ratio,
+    /// The first in percent of the second.
+    Share,
+    /// By the definition of a ratio of reports, as the steps show.
+    Definition,
 }
 
 /// A range of an answer's text in Unicode code points.

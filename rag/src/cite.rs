@@ -12,7 +12,7 @@ use index::{
 use unicode_normalization::UnicodeNormalization;
 
 use crate::{
-    ask::{Citation, Reason, Support, SupportVerdict, TextSpan},
+    ask::{Citation, Computation, Figure, Reason, Support, SupportVerdict, TextSpan},
     evidence::Evidence,
     quantity::{self, Quantity, quantities},
     sentence::{one_line, sentences},
@@ -32,11 +32,30 @@ enum Body {
 }
 
 /// A statement with the place that proves it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Statement {
     /// What is said, without a marker.
     pub text: String,
     /// Which hit proves it, from 0.
+    pub hit: usize,
+    /// The stored page.
+    pub part: u32,
+    /// The proof in the page's text.
+    pub quote: Range<usize>,
+    /// What to mark on the page; the quote if empty.
+    pub focus: Vec<Range<usize>>,
+    /// Further proofs, where it rests on several places.
+    pub further: Vec<Place>,
+    /// The figure that it states, where one was looked up.
+    pub figure: Option<Figure>,
+    /// How its figure was worked out; term n stands in the n-th place.
+    pub computation: Option<Computation>,
+}
+
+/// A place that proves something.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Place {
+    /// Which hit, from 0.
     pub hit: usize,
     /// The stored page.
     pub part: u32,
@@ -74,6 +93,8 @@ impl Draft {
 pub struct Checked {
     pub(crate) text: String,
     pub(crate) citations: Vec<Citation>,
+    pub(crate) figures: Vec<Figure>,
+    pub(crate) computations: Vec<Computation>,
     pub(crate) missing: Vec<String>,
     pub(crate) refused: Option<(Reason, String)>,
     dropped: Vec<Dropped>,
@@ -240,19 +261,30 @@ struct Proof<'a> {
 
 impl<'a> Desk<'a> {
     fn quoted(&mut self, statement: Statement) {
-        let found = self.evidence.hits.get(statement.hit).and_then(|hit| {
-            let page = self.evidence.page(hit, statement.part)?;
-            page.text.get(statement.quote.clone()).filter(|q| !q.trim().is_empty())?;
-            Some((hit, page))
-        });
-        let Some((hit, page)) = found else {
-            return self.drop_sentence(statement.text, "quote_not_found", String::new());
+        let Statement { text, hit, part, quote, focus, further, figure, computation } = statement;
+        let places = std::iter::once(Place { hit, part, quote, focus }).chain(further);
+        let proofs: Option<Vec<Proof>> = places.map(|place| self.proof(&text, place)).collect();
+        let Some(proofs) = proofs else {
+            return self.drop_sentence(text, "quote_not_found", String::new());
         };
-        let verbatim = one_line(&page.text[statement.quote.clone()]) == one_line(&statement.text);
-        let method = if verbatim { "verbatim" } else { "quote" };
+        let markers = self.keep(&text, proofs);
+        let checked = &mut self.checked;
+        checked.figures.extend(figure.map(|figure| Figure { marker: markers.first().copied(), ..figure }));
+        checked.computations.extend(computation.map(|mut computation| {
+            for (term, marker) in computation.terms.iter_mut().zip(&markers) {
+                term.marker = Some(*marker);
+            }
+            computation
+        }));
+    }
+
+    fn proof(&self, text: &str, place: Place) -> Option<Proof<'a>> {
+        let hit = self.evidence.hits.get(place.hit)?;
+        let page = self.evidence.page(hit, place.part)?;
+        let quote = page.text.get(place.quote.clone()).filter(|quote| !quote.trim().is_empty())?;
+        let method = if one_line(quote) == one_line(text) { "verbatim" } else { "quote" };
         let support = Support { verdict: SupportVerdict::Supported, method: method.into() };
-        let proof = Proof { hit, page, quote: statement.quote, focus: statement.focus, support };
-        self.keep(&statement.text, vec![proof]);
+        Some(Proof { hit, page, quote: place.quote, focus: place.focus, support })
     }
 
     fn written(&mut self, marked: Marked) {
@@ -289,7 +321,9 @@ impl<'a> Desk<'a> {
         self.checked.dropped.push(Dropped { sentence, reason: reason.into(), detail });
     }
 
-    fn keep(&mut self, text: &str, proofs: Vec<Proof<'a>>) {
+    /// Lets a sentence through; returns the markers of its proofs, in their order.
+    fn keep(&mut self, text: &str, proofs: Vec<Proof<'a>>) -> Vec<u32> {
+        let mut markers = Vec::with_capacity(proofs.len());
         let checked = &mut self.checked;
         if !checked.text.is_empty() {
             let tight = checked.text.ends_with(']') && text.starts_with(crate::sentence::is_han);
@@ -300,10 +334,19 @@ impl<'a> Desk<'a> {
         let span = TextSpan { start, end: checked.text.chars().count() as u32 };
         for proof in proofs {
             let quote = proof.page.text[proof.quote.clone()].to_owned();
+            let regions = regions(proof.page, &proof.quote, &proof.focus);
             let document = &proof.hit.passage.document;
             let same = |c: &&Citation| c.document.id == document.id && c.part == proof.page.number && c.quote == quote;
-            let marker = checked.citations.iter().find(same).map(|c| c.marker);
-            let marker = marker.unwrap_or_else(|| checked.citations.iter().map(|c| c.marker).max().unwrap_or(0) + 1);
+            let known = checked.citations.iter().find(same).map(|c| c.marker);
+            let marker = known.unwrap_or_else(|| checked.citations.iter().map(|c| c.marker).max().unwrap_or(0) + 1);
+            let here = |c: &&mut Citation| c.marker == marker && c.span == span;
+            if let Some(cited) = checked.citations.iter_mut().find(here) {
+                // Two figures of one row are one citation with both cells marked.
+                cited.regions.extend(regions.into_iter().filter(|r| !cited.regions.contains(r)).collect::<Vec<_>>());
+                markers.push(marker);
+                continue;
+            }
+            markers.push(marker);
             checked.text.push_str(&format!("[{marker}]"));
             checked.citations.push(Citation {
                 marker,
@@ -313,10 +356,11 @@ impl<'a> Desk<'a> {
                 part: proof.page.number,
                 headings: proof.hit.passage.headings.clone(),
                 quote,
-                regions: regions(proof.page, &proof.quote, &proof.focus),
+                regions,
                 support: proof.support,
             });
         }
+        markers
     }
 }
 

@@ -290,6 +290,8 @@ fn begin(ask: &Ask, question: &Question, chat: Option<&Chat>) -> Answer {
         text: String::new(),
         language: language(ask, question).into(),
         citations: vec![],
+        figures: vec![],
+        computations: vec![],
         refusal: None,
         degraded: None,
         usage: Usage::default(),
@@ -303,6 +305,8 @@ fn finish(call: &Call, answer: &mut Answer, settled: Settled, began: Instant) {
     answer.verdict = settled.verdict;
     answer.text = settled.text;
     answer.citations = settled.citations;
+    answer.figures = settled.figures;
+    answer.computations = settled.computations;
     answer.refusal = settled.refusal;
     let (prompt_tokens, completion_tokens, _) = call.meter.total();
     answer.usage = Usage { prompt_tokens, completion_tokens, ..Usage::default() };

@@ -6,17 +6,16 @@
 //! the currency, the kind of thing that is asked for? And how good is it: how much does it say by itself, beside what all of
 //! its passage speaks of? If nothing is left, the refusal names what the documents lack: the company, the period, the metric.
 
-use std::{
-    collections::{HashMap, HashSet},
-    ops::Range,
-};
+mod table;
+
+use std::{collections::HashSet, ops::Range};
 
 use index::{
     corpus::{DocumentId, PassageKind},
     hit::Hit,
     lexical::{analyse, fold, term, tokens},
     lexicon::{self, Translated},
-    page::{BlockKind, Cell, Page, Table},
+    page::{BlockKind, Page},
 };
 
 use crate::{
@@ -29,6 +28,7 @@ use crate::{
     question::{Kind, Name, PLACES, Question, years},
     sentence::{is_han, one_line, sentences},
 };
+use table::is_value;
 
 /// Least share of what is asked that a sentence and what it leans on must hold.
 const ENOUGH: f32 = 0.5;
@@ -314,88 +314,6 @@ impl<'a> Reader<'a> {
         Some(self.candidate(scene, part, piece, text, vec![], enough, score, agreement))
     }
 
-    /// The rows of a table whose label says what is asked, each with the value under the asked period.
-    fn rows(
-        &self,
-        scene: &Scene,
-        part: u32,
-        page: &Page,
-        table: &Table,
-        range: &Range<usize>,
-        seen: &mut HashSet<(DocumentId, u32, Range<usize>)>,
-    ) -> Vec<Candidate> {
-        let text = |cell: &Cell| page.text.get(cell.range()).unwrap_or_default().trim();
-        let headers = headers(page, table);
-        let header_terms: HashMap<u32, Terms> =
-            headers.iter().map(|(column, header)| (*column, terms(&header.replace('_', " ")))).collect();
-        let around =
-            terms(&format!("{} {}", table.caption.as_deref().unwrap_or_default(), table.unit.as_deref().unwrap_or_default()));
-        let unit = table.unit.as_deref().map(unit_in_brackets).unwrap_or_default();
-        let dated = headers.values().any(|header| has_year(header));
-        let latest = headers.values().flat_map(|h| periods(h)).filter_map(|(_, p)| p.year).max();
-        let mut found = Vec::new();
-        let mut group = String::new();
-        for row in table.rows.iter().skip(table.header_rows as usize) {
-            let filled: Vec<&Cell> = row.iter().filter(|cell| !text(cell).is_empty()).collect();
-            let (Some(first), Some(last)) = (filled.first(), filled.last()) else { continue };
-            let line = first.start as usize..last.end as usize;
-            // A year in front is the row's label: a table may have its periods in rows.
-            let value = |cell: &Cell| is_value(text(cell)) && !(cell.column == 0 && filled.len() > 1 && is_period(text(cell)));
-            let values: Vec<&&Cell> = filled.iter().filter(|cell| value(cell)).collect();
-            if values.is_empty() {
-                // A row of one cell heads those under it.
-                group = if filled.len() == 1 { text(first).to_owned() } else { String::new() };
-                continue;
-            }
-            if line.start < range.start || line.end > range.end {
-                continue;
-            }
-            let label = filled.iter().filter(|cell| !value(cell)).map(|cell| text(cell)).collect::<Vec<_>>().join(" ");
-            if label.is_empty() {
-                continue;
-            }
-            let label_terms = terms(&label);
-            let mut before = around.clone();
-            before.extend(terms(&group));
-            let abroad = self.abroad(&label);
-            for cell in &values {
-                let header = headers.get(&cell.column).map_or("", String::as_str);
-                let mut own = label_terms.clone();
-                own.extend(header_terms.get(&cell.column).into_iter().flatten());
-                let held = self.held(scene, &own, &before, abroad);
-                if held.own <= 0.0 {
-                    continue;
-                }
-                let described = format!("{label} {header}");
-                // Where the columns are years, one without a year is none of them.
-                let undated = |_: &(Option<Period>, f32)| {
-                    !dated || self.question.periods.is_empty() || has_year(&described) || relative(&described, Some(1)).is_some()
-                };
-                let agreement = self.agrees(&described, scene).filter(undated);
-                let value = text(cell);
-                let Some(fit) =
-                    self.measures(&described, value, &format!("{unit} {}", table.caption.as_deref().unwrap_or_default()))
-                else {
-                    continue;
-                };
-                let extra = self.extra(&own, abroad);
-                // Without a period in the question, the latest is meant, or what a report puts first.
-                let year = periods(header).iter().find_map(|(_, p)| p.year);
-                let current = self.question.periods.is_empty() && year.is_some() && year == latest;
-                let first_column = cell.column == values[0].column;
-                let order = if current { 0.06 } else { 0.0 } + if first_column { 0.02 } else { 0.0 };
-                let score = 0.7 * held.own + 0.3 * held.near + fit + order - 0.3 * extra;
-                let least = if abroad { ENOUGH_ABROAD } else { ENOUGH_LABEL };
-                let enough = held.near >= least && held.musts && held.own >= 0.4;
-                let statement = said(self.question.chinese, &label, header, value, &unit);
-                seen.insert((scene.hit.passage.document.id, part, line.clone()));
-                let focus = vec![first.range(), cell.range()];
-                found.push(self.candidate(scene, part, line.clone(), statement, focus, enough, score, agreement));
-            }
-        }
-        found
-    }
-
     #[allow(clippy::too_many_arguments)] // the parts of one candidate
     fn candidate(
         &self,
@@ -410,7 +328,7 @@ impl<'a> Reader<'a> {
     ) -> Candidate {
         // The passage's own rank counts too, but less than what the sentence says.
         let standing = 0.25 * (scene.hit.score - self.best) - 0.01 * scene.at as f32;
-        let statement = Statement { text, hit: scene.at, part, quote, focus };
+        let statement = Statement { text, hit: scene.at, part, quote, focus, ..Statement::default() };
         let document = scene.hit.passage.document.id;
         let (period, surely) = agreement.unwrap_or_default();
         let right_period = agreement.is_some();
@@ -449,13 +367,6 @@ impl<'a> Reader<'a> {
             return Held { own: ENOUGH, near: ENOUGH, musts: true };
         }
         Held { own: own_sum / own_total, near: near / total, musts }
-    }
-
-    /// The share of a label's words that the question does not ask for: `cost of net sales` for `net sales`.
-    fn extra(&self, label: &Terms, abroad: bool) -> f32 {
-        let words = &self.words[usize::from(abroad)];
-        let asked: Terms = words.iter().flat_map(|w| w.ways.iter().flat_map(|(way, _)| way.iter().copied())).collect();
-        label.iter().filter(|term| !asked.contains(term)).count() as f32 / label.len().max(1) as f32
     }
 
     /// The share of the question's pairs of neighbours that a text holds, those of its title left out.
@@ -542,34 +453,6 @@ impl<'a> Reader<'a> {
     fn asks(&self, clause: &str) -> bool {
         let held = terms(clause);
         self.words[usize::from(self.abroad(clause))].iter().any(|word| word.share(&held) >= SYNONYM - 0.01)
-    }
-
-    /// How well a value is of the kind that is asked for; `None` if it is money of another currency, or no share where one is
-    /// asked for.
-    fn measures(&self, said: &str, value: &str, unit: &str) -> Option<f32> {
-        let lower = said.to_lowercase();
-        let whole = format!("{lower} {value} {unit}");
-        if let (Some(asked), Some(stated)) = (self.currency, currency(&fold(&whole)))
-            && asked != stated
-        {
-            return None;
-        }
-        let share = ["%", "percent", "率", "占比", "比例", "百分"].iter().any(|w| whole.contains(w));
-        let change = |text: &str| {
-            ["change", "变动", "变化", "增减", "同比", "increase", "增长", "growth", "variance"].iter().any(|w| text.contains(w))
-        };
-        let mut fit = match self.kind {
-            Kind::Number => 0.25,
-            Kind::Which | Kind::Other | Kind::How | Kind::When => 0.1,
-            _ => -0.1,
-        };
-        if share && !self.percent {
-            fit -= 0.2;
-        }
-        if change(&lower) && !change(&self.folded) {
-            fit -= 0.3;
-        }
-        Some(fit)
     }
 
     /// Which of the asked periods a text speaks for, and how surely; `None` if it speaks for another one.
@@ -889,66 +772,6 @@ fn weak(question: &Question) -> String {
         true => format!("找到了相关段落，但其中没有能够回答“{}”的内容", question.subject),
         false => format!("Related passages were found, but none of them says anything sure about “{}”", question.subject),
     }
-}
-
-/// The header of each column: the cells of the header rows above it, spans included.
-fn headers(page: &Page, table: &Table) -> HashMap<u32, String> {
-    let mut headers: HashMap<u32, String> = HashMap::new();
-    for row in table.rows.iter().take(table.header_rows as usize) {
-        for cell in row {
-            let text = page.text.get(cell.range()).unwrap_or_default();
-            let text = one_line(text);
-            for column in cell.column..cell.column + cell.column_span.max(1) {
-                let header = headers.entry(column).or_default();
-                if !text.is_empty() && !header.contains(text.as_ref()) {
-                    if !header.is_empty() {
-                        header.push(' ');
-                    }
-                    header.push_str(&text);
-                }
-            }
-        }
-    }
-    // The part of a table that continues from the page before carries its header in the caption: `caption: a | b | c`.
-    if headers.is_empty()
-        && let Some((_, columns)) = table.caption.as_deref().and_then(|caption| caption.rsplit_once(": "))
-    {
-        headers.extend(columns.split('|').enumerate().map(|(at, text)| (at as u32, text.trim().to_owned())));
-    }
-    headers
-}
-
-/// Whether a cell holds a figure, and nothing but a figure.
-fn is_value(text: &str) -> bool {
-    let digits = text.chars().filter(char::is_ascii_digit).count();
-    let letters = text.chars().filter(|c| c.is_alphabetic()).count();
-    digits > 0 && letters <= 4 && digits >= letters
-}
-
-fn has_year(text: &str) -> bool {
-    periods(text).iter().any(|(_, period)| period.year.is_some())
-}
-
-/// Whether a cell holds a period and nothing else.
-fn is_period(text: &str) -> bool {
-    periods(text).first().is_some_and(|(range, _)| range.len() == text.len())
-}
-
-/// A row's value as a sentence: label, column, value, unit.
-fn said(chinese: bool, label: &str, header: &str, value: &str, unit: &str) -> String {
-    let label = one_line(label);
-    match (chinese, header.is_empty()) {
-        (true, true) => format!("{label}：{value}{unit}"),
-        (true, false) => format!("{label}（{header}）：{value}{unit}"),
-        (false, true) => format!("{label}: {value}{unit}"),
-        (false, false) => format!("{label} ({header}): {value}{unit}"),
-    }
-}
-
-/// The unit line as it is put behind a value: `（单位：万元）`, ` (in millions)`.
-fn unit_in_brackets(unit: &str) -> String {
-    let unit = one_line(unit.trim().trim_matches(['(', ')', '（', '）'])).into_owned();
-    if unit.contains(is_han) { format!("（{unit}）") } else { format!(" ({unit})") }
 }
 
 fn pairs(words: &[String]) -> HashSet<(String, String)> {

@@ -3,7 +3,7 @@
 use index::hit::Hit;
 
 use crate::{
-    ask::{Citation, Reason, Refusal, Verdict},
+    ask::{Citation, Computation, Figure, Reason, Refusal, Verdict},
     cite::Checked,
     evidence::Evidence,
     question::Question,
@@ -21,13 +21,17 @@ pub struct Settled {
     pub text: String,
     /// The proof of the text.
     pub citations: Vec<Citation>,
+    /// The figures that were looked up.
+    pub figures: Vec<Figure>,
+    /// What was worked out of figures.
+    pub computations: Vec<Computation>,
     /// Why it was refused.
     pub refusal: Option<Refusal>,
 }
 
 /// Settles a question with what the check left.
 pub fn settle(question: &Question, evidence: &Evidence, checked: Checked) -> Settled {
-    let Checked { text, citations, missing, refused, .. } = checked;
+    let Checked { text, citations, figures, computations, missing, refused, .. } = checked;
     if let Some((reason, message)) = refused {
         return refuse(evidence, reason, message);
     }
@@ -36,7 +40,8 @@ pub fn settle(question: &Question, evidence: &Evidence, checked: Checked) -> Set
     }
     let verdict = if missing.is_empty() { Verdict::Answered } else { Verdict::Partial };
     let gap = if text.is_empty() || missing.is_empty() || question.chinese { "" } else { " " };
-    Settled { verdict, text: format!("{text}{gap}{}", missing.join(gap)), citations, refusal: None }
+    let text = format!("{text}{gap}{}", missing.join(gap));
+    Settled { verdict, text, citations, figures, computations, refusal: None }
 }
 
 /// A refusal with the nearest passages.
@@ -46,6 +51,8 @@ pub fn refuse(evidence: &Evidence, reason: Reason, message: String) -> Settled {
         verdict: Verdict::Refused,
         text: message.clone(),
         citations: Vec::new(),
+        figures: Vec::new(),
+        computations: Vec::new(),
         refusal: Some(Refusal { reason, message, nearest }),
     }
 }
