@@ -419,6 +419,9 @@ pub struct EvalRun {
     /// Only the first N questions.
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
+    /// What right answers to a set's questions say, one JSON line each, where its own references are essays.
+    #[arg(long, value_name = "FILE")]
+    pub facts: Option<PathBuf>,
     /// Write one JSON line per question to this file.
     #[arg(long, value_name = "FILE")]
     pub outcomes: Option<PathBuf>,

@@ -4,7 +4,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use index::{
@@ -86,6 +86,8 @@ pub struct Options {
     pub answer_mode: AnswerMode,
     /// At most so many questions of a set, spread evenly over it.
     pub limit: Option<usize>,
+    /// What right answers to a set's questions say, in our words, where the set's own references are essays.
+    pub facts: Option<PathBuf>,
     /// Break the target on purpose.
     pub mutant: Option<Mutant>,
     /// Hash over the settings of the target: runs with the same one differ by chance or by the program.
@@ -210,7 +212,7 @@ pub async fn run(
     };
     match kind(dir)? {
         Kind::Suite => suite::Suite::read(dir)?.run(target, options, progress).await,
-        Kind::Set => set::Set::read(dir)?.run(target, options, progress).await,
+        Kind::Set => set::Set::read(dir)?.with_facts(options.facts.as_deref())?.run(target, options, progress).await,
     }
 }
 

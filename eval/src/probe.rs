@@ -67,6 +67,8 @@ pub(crate) struct Expected {
     pub(crate) boolean: Option<bool>,
     /// The reference is a text of its own: an answer that says something else may be right all the same.
     pub(crate) essay: bool,
+    /// The answer is this number, within 1 %: the one it gives as its result, not any that stands in it.
+    pub(crate) number: Vec<f64>,
 }
 
 /// How all questions of a setting are put.
@@ -224,7 +226,7 @@ fn is_path_of(path: &str, name: &str) -> bool {
 impl Expected {
     /// Whether a rule can tell a right answer from a wrong one.
     pub(crate) fn can_be_judged(&self) -> bool {
-        self.boolean.is_some() || !self.essay && !self.facts.is_empty()
+        self.boolean.is_some() || !self.number.is_empty() || !self.essay && !self.facts.is_empty()
     }
 
     fn judge(&self, answer: &Answer) -> (Judgement, Option<f64>, Vec<String>) {
@@ -245,6 +247,12 @@ impl Expected {
             };
             return (judgement, share, Vec::new());
         }
+        if let (Some(sought), Some(given)) = (self.number.first(), result(answer)) {
+            let right = self.number.iter().any(|n| (given - n).abs() <= 0.01 * n.abs());
+            let problem = (!right).then(|| format!("gives {given}, not {sought}"));
+            let judgement = if right { Judgement::Correct } else { Judgement::Wrong };
+            return (judgement, share.map(|_| f64::from(u8::from(right))), problem.into_iter().collect());
+        }
         let mut problems: Vec<String> =
             self.forbidden.iter().filter(|f| states_outright(&text, f)).map(|f| format!("says “{f}”")).collect();
         if !problems.is_empty() {
@@ -262,6 +270,12 @@ impl Expected {
         };
         (judgement, share.map(|_| said as f64 / self.facts.len() as f64), problems)
     }
+}
+
+/// The number that an answer gives as its result: worked out, or looked up.
+fn result(answer: &Answer) -> Option<f64> {
+    let worked = answer.computations.first().map(|computation| computation.result.value);
+    worked.or_else(|| answer.figures.first().map(|figure| figure.value))
 }
 
 fn short(text: &str) -> String {

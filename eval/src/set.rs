@@ -5,7 +5,7 @@
 //! language: the translation of the gold document is the gold document there.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
 };
 
@@ -29,6 +29,20 @@ pub struct Set {
     name: String,
     corpus: Corpus,
     questions: Vec<Question>,
+    facts: HashMap<String, Facts>,
+}
+
+/// What a right answer to one question says.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Facts {
+    id: String,
+    /// All of these, each in any of its wordings.
+    #[serde(default)]
+    facts: Vec<Vec<String>>,
+    /// Yes or no, where that is what is asked.
+    #[serde(default)]
+    boolean: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -101,7 +115,22 @@ impl Set {
                 corpus.holds(document).map_err(|problem| invalid::at(&path, *line, problem))?;
             }
         }
-        Ok(Self { name: head.set, corpus, questions: rows.into_iter().map(|(_, q)| q).collect() })
+        Ok(Self { name: head.set, corpus, questions: rows.into_iter().map(|(_, q)| q).collect(), facts: HashMap::new() })
+    }
+
+    /// Judges by the facts of a file instead of the references that the set gives, where the file has the question.
+    ///
+    /// # Errors
+    /// `suite_invalid` with file and line if a line is no list of facts or names no question.
+    pub fn with_facts(mut self, file: Option<&Path>) -> Result<Self, EvalError> {
+        let Some(file) = file else { return Ok(self) };
+        for (line, facts) in invalid::rows::<Facts>(file)? {
+            if !self.questions.iter().any(|q| q.id == facts.id) {
+                return Err(invalid::at(file, line, format!("the set has no question `{}`", facts.id)));
+            }
+            self.facts.insert(facts.id.clone(), facts);
+        }
+        Ok(self)
     }
 
     /// Ingests the corpus and puts the questions.
@@ -155,15 +184,24 @@ impl Set {
         let picked = spread(&self.questions, limit);
         let languages: BTreeSet<&str> = picked.iter().map(|q| q.lang.as_str()).collect();
         if !self.questions.iter().any(|q| q.meta.parallel_doc_id.is_some()) {
-            return vec![("all".to_owned(), picked.iter().map(|q| q.probe(None)).collect())];
+            return vec![("all".to_owned(), picked.iter().map(|q| self.probe(q, None)).collect())];
         }
         let pairs = languages.iter().flat_map(|of| languages.iter().map(move |over| (*of, *over)));
         pairs
             .map(|(of, over)| {
-                let probes = picked.iter().filter(|q| q.lang == of).map(|q| q.probe(Some(over))).collect();
+                let probes = picked.iter().filter(|q| q.lang == of).map(|q| self.probe(q, Some(over))).collect();
                 (format!("{of} questions, {over} documents"), probes)
             })
             .collect()
+    }
+
+    fn probe(&self, question: &Question, over: Option<&str>) -> Probe {
+        let mut probe = question.probe(over);
+        if let Some(Facts { facts, boolean, .. }) = self.facts.get(&question.id) {
+            let or_refused = probe.expected.or_refused;
+            probe.expected = Expected { answerable: true, facts: facts.clone(), boolean: *boolean, or_refused, ..Expected::default() };
+        }
+        probe
     }
 }
 
@@ -218,9 +256,12 @@ impl Question {
                 _ => vec![any],
             },
         };
+        // A number in single units, as the Enterprise RAG Challenge gives it: within 1 %, whatever it is counted in.
+        let typed = self.category.as_deref() == Some("number");
+        let number = self.answers.iter().filter(|_| typed).filter_map(|a| a.parse().ok()).collect();
         let nothing_said = boolean == Some(false) && self.gold_pages.is_empty();
         let or_refused = nothing_said || self.meta.false_premise || self.meta.also_accepts_na;
-        Expected { answerable: self.answerable, facts, boolean, essay, or_refused, ..Expected::default() }
+        Expected { answerable: self.answerable, facts, boolean, essay, or_refused, number, ..Expected::default() }
     }
 }
 
@@ -308,6 +349,18 @@ mod tests {
         let wrong = report.outcomes.iter().find(|o| o.judgement == Some(Judgement::Wrong)).unwrap();
         assert_eq!((wrong.id.as_str(), wrong.document_rank), ("q4", Some(1)));
         assert_eq!(wrong.note, "document at rank 1; answer wrong; does not say “1,025人”");
+    }
+
+    #[tokio::test]
+    async fn facts_of_ours_stand_in_for_the_references_of_a_set() {
+        let dir = dir(CORPUS, QUESTIONS);
+        let file = dir.path().join("facts.jsonl");
+        fs::write(&file, r#"{"id":"q4","facts":[["1,024人","一千零二十四人"]]}"#).unwrap();
+        let report = run(&dir, Options { ask: true, facts: Some(file.clone()), ..Options::default() }).await;
+        assert_eq!(report.metric("answer.correct").map(|e| (e.mean, e.n)), Some((1.0, 3)));
+        fs::write(&file, r#"{"id":"q9","facts":[]}"#).unwrap();
+        let error = Set::read(dir.path()).unwrap().with_facts(Some(&file)).unwrap_err();
+        assert!(error.to_string().contains("no question `q9`"), "{error}");
     }
 
     #[tokio::test]
