@@ -199,7 +199,8 @@ impl Set {
         let mut probe = question.probe(over);
         if let Some(Facts { facts, boolean, .. }) = self.facts.get(&question.id) {
             let or_refused = probe.expected.or_refused;
-            probe.expected = Expected { answerable: true, facts: facts.clone(), boolean: *boolean, or_refused, ..Expected::default() };
+            probe.expected =
+                Expected { answerable: true, facts: facts.clone(), boolean: *boolean, or_refused, ..Expected::default() };
         }
         probe
     }
