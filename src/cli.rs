@@ -309,7 +309,7 @@ enum Batch {
 #[derive(Debug, Subcommand)]
 enum Eval {
     /// Run a set (a folder with questions.jsonl) or a suite (a folder with suite.toml)
-    Run(EvalRun),
+    Run(Box<EvalRun>),
     /// Check a set or suite, its documents included, and count what a run would do
     Plan(EvalPlan),
     /// Check a set or suite and exit
