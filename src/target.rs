@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use eval::{Comparison, EvalError, Ingested, Mutant, NotIngested, Options, Progress, Record, Target};
+use eval::{Comparison, EvalError, Ingested, Mutant, NotIngested, Options, Panel, Progress, Record, Target};
 use index::{
     corpus::DocumentId,
     hit::{Filters, Hits, Mode, Query},
@@ -50,10 +50,21 @@ pub async fn eval(run: &EvalRun, settings: &Settings, json: bool) -> Result<u8, 
         guard: (&run.guard).into(),
         ..Options::default()
     };
-    let target = Measured { service: Service::open(data, settings.clone()).await? };
-    let result = eval::run(&target, &run.dir, &options, &say).await;
-    target.service.close().await;
-    let report = result?;
+    let report = match Panel::read(&run.dir)? {
+        None => measure(&run.dir, data, settings, &options).await?,
+        Some(panel) => {
+            let sets = run.sets.as_deref().ok_or("--sets or DOSSIER_TEST_DATA does not say where the sets are".to_owned());
+            let sets = match sets.and_then(|root| panel.sets(root)) {
+                Ok(sets) => sets,
+                Err(reason) => return Ok(skipped(&panel, &reason, json)),
+            };
+            let mut reports = Vec::new();
+            for (name, dir) in sets {
+                reports.push(measure(&dir, &data.join(name), settings, &panel.options(&options)).await?);
+            }
+            panel.judge(reports, &options)?
+        }
+    };
     if let Some(file) = &run.outcomes {
         write_lines(file, &report).map_err(|e| unwritable(file, &e))?;
     }
@@ -76,6 +87,22 @@ pub async fn eval(run: &EvalRun, settings: &Settings, json: bool) -> Result<u8, 
         eval::Verdict::Failed => exit::FAILED,
         eval::Verdict::Inconclusive => exit::PART,
     })
+}
+
+async fn measure(dir: &Path, data: &Path, settings: &Settings, options: &Options) -> Result<eval::Report, Failure> {
+    let target = Measured { service: Service::open(data, settings.clone()).await? };
+    let result = eval::run(&target, dir, options, &say).await;
+    target.service.close().await;
+    Ok(result?)
+}
+
+/// Sets are not part of the program: where they are absent, nothing is claimed and nothing fails.
+fn skipped(panel: &Panel, reason: &str, json: bool) -> u8 {
+    if json {
+        show::json(&serde_json::json!({ "kind": "suite", "name": panel.name(), "skipped": reason }));
+    }
+    eprintln!("skipped: suite {}: {reason}", panel.name());
+    exit::OK
 }
 
 /// Compares two runs; the exit code says whether the later one is worse.

@@ -89,7 +89,7 @@ impl Report {
                     Verdict::Failed => "**failed**",
                     Verdict::Inconclusive => "not measured",
                 };
-                writeln!(out, "| `{}` | {} | {} | {} | {mark} |", g.metric, percent(g.value), bounds(g), g.n)?;
+                writeln!(out, "| `{}` | {} | {} | {} | {mark} |", g.label(), percent(g.value), bounds(g), g.n)?;
             }
         }
         self.write_drops(out)?;
@@ -201,7 +201,7 @@ impl Test {
         let failed = gate.verdict == Verdict::Failed;
         Self {
             class: "gates".into(),
-            name: format!("{} {}", gate.metric, bounds(gate)),
+            name: format!("{} {}", gate.label(), bounds(gate)),
             failure: failed.then(|| format!("{} over {} cases, must be {}", percent(gate.value), gate.n, bounds(gate))),
             skipped: (gate.verdict == Verdict::Inconclusive).then(|| "there is no case it could be measured on".into()),
         }

@@ -25,6 +25,7 @@ pub mod metric;
 pub mod mutant;
 pub mod outcome;
 mod paired;
+pub mod panel;
 pub mod plan;
 pub mod power;
 mod probe;
@@ -36,6 +37,7 @@ pub mod suite;
 
 pub use baseline::{Comparison, Guard, Record};
 pub use mutant::Mutant;
+pub use panel::Panel;
 pub use report::{Report, Verdict};
 
 /// What is evaluated: a service with an empty throwaway scenario.
@@ -223,6 +225,9 @@ pub(crate) enum Kind {
 
 pub(crate) fn kind(dir: &Path) -> Result<Kind, EvalError> {
     match (dir.join("suite.toml").is_file(), dir.join("set.json").is_file()) {
+        (true, _) if Panel::read(dir)?.is_some() => {
+            Err(invalid::at(&dir.join("suite.toml"), 0, "a suite over sets: plan or run each of its sets"))
+        }
         (true, _) => Ok(Kind::Suite),
         (false, true) => Ok(Kind::Set),
         (false, false) => Err(EvalError::NotAnEvaluation { dir: dir.display().to_string() }),

@@ -117,6 +117,9 @@ pub struct Latency {
 /// A gate and what was measured against it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Gated {
+    /// The set and setting it is about, if it is not about the whole run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub over: Option<String>,
     /// The metric's name.
     pub metric: String,
     /// It must be at least this.
@@ -145,6 +148,14 @@ pub struct Failing {
 }
 
 impl Report {
+    /// Adds what became of another corpus.
+    pub(crate) fn add(&mut self, ingested: &Ingested) {
+        self.ingested.documents += ingested.documents;
+        self.ingested.pages += ingested.pages;
+        self.ingested.seconds += ingested.seconds;
+        self.ingested.failed.extend(ingested.failed.iter().cloned());
+    }
+
     /// An empty report; refuses a baseline over other documents before anything is ingested.
     pub(crate) fn begin(kind: &'static str, name: &str, corpus_hash: String, options: &Options) -> Result<Self, EvalError> {
         if let Some(baseline) = &options.baseline {
@@ -267,12 +278,12 @@ impl Report {
             };
             let bounds = [("≥", gate.min), ("≤", gate.max)];
             let bounds: Vec<String> = bounds.iter().filter_map(|(sign, b)| b.map(|b| format!("{sign} {b}"))).collect();
-            vec![gate.metric.clone(), percent(gate.value), bounds.join(", "), gate.n.to_string(), mark.to_owned()]
+            vec![gate.label(), percent(gate.value), bounds.join(", "), gate.n.to_string(), mark.to_owned()]
         });
         writeln!(out)?;
         aligned(out, &["gate", "value", "bound", "n", ""], rows.collect())?;
         for gate in self.gates.iter().filter(|g| g.verdict == Verdict::Failed) {
-            writeln!(out, "\n{} fails on", gate.metric)?;
+            writeln!(out, "\n{} fails on", gate.label())?;
             let rows = gate.failing.iter().take(NAMED).map(|f| vec![format!("  {}", f.id), f.note.clone()]).collect();
             aligned(out, &[], rows)?;
             if gate.failing.len() > NAMED {
@@ -352,8 +363,13 @@ impl Latency {
 }
 
 impl Gated {
-    pub(crate) fn of(gate: Gate, outcomes: &[Outcome]) -> Self {
-        let values: Vec<(&Outcome, f64)> = outcomes.iter().filter_map(|o| Some((o, o.value(gate.metric)?))).collect();
+    /// What it is about: the metric, and over what.
+    pub fn label(&self) -> String {
+        self.over.iter().chain([&self.metric]).map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
+
+    pub(crate) fn of<'a>(gate: Gate, outcomes: impl Iterator<Item = &'a Outcome>) -> Self {
+        let values: Vec<(&Outcome, f64)> = outcomes.filter_map(|o| Some((o, o.value(gate.metric)?))).collect();
         let n = values.len();
         let value = (n > 0).then(|| values.iter().map(|(_, v)| v).sum::<f64>() / n as f64);
         let holds = |v: f64| gate.min.is_none_or(|min| v >= min - 1e-9) && gate.max.is_none_or(|max| v <= max + 1e-9);
@@ -361,6 +377,7 @@ impl Gated {
         let mut failing: Vec<&(&Outcome, f64)> = values.iter().filter(|(_, v)| loss(*v) > 0.0).collect();
         failing.sort_by(|a, b| loss(b.1).total_cmp(&loss(a.1)));
         Self {
+            over: None,
             metric: gate.metric.to_string(),
             min: gate.min,
             max: gate.max,

@@ -49,6 +49,27 @@ pub(crate) struct Gate {
     pub(crate) max: Option<f64>,
 }
 
+/// A gate as it is written.
+pub(crate) struct Bound<'a> {
+    pub(crate) metric: &'a str,
+    pub(crate) min: Option<f64>,
+    pub(crate) max: Option<f64>,
+}
+
+impl Bound<'_> {
+    /// The gate, or what is wrong with it.
+    pub(crate) fn gate(&self) -> Result<Gate, String> {
+        let metric = Metric::parse(self.metric)?;
+        if self.min.is_none() && self.max.is_none() {
+            return Err(format!("the gate on `{metric}` has neither min nor max"));
+        }
+        match [self.min, self.max].into_iter().flatten().find(|b| !(0.0..=1.0).contains(b)) {
+            Some(bound) => Err(format!("the gate on `{metric}` is {bound}, it must be 0 to 1")),
+            None => Ok(Gate { metric, min: self.min, max: self.max }),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {
@@ -126,14 +147,8 @@ impl Suite {
         let mut gates = Vec::new();
         for row in head.gates {
             let start = row.metric.span().start;
-            let metric = Metric::parse(row.metric.get_ref()).map_err(|problem| wrong(start, problem))?;
-            if row.min.is_none() && row.max.is_none() {
-                return Err(wrong(start, format!("the gate on `{metric}` has neither min nor max")));
-            }
-            if let Some(bound) = [row.min, row.max].into_iter().flatten().find(|b| !(0.0..=1.0).contains(b)) {
-                return Err(wrong(start, format!("the gate on `{metric}` is {bound}, it must be 0 to 1")));
-            }
-            gates.push(Gate { metric, min: row.min, max: row.max });
+            let bound = Bound { metric: row.metric.get_ref(), min: row.min, max: row.max };
+            gates.push(bound.gate().map_err(|problem| wrong(start, problem))?);
         }
         let corpus = Corpus::read(dir.join(head.corpus.get_ref()))?;
         let path = dir.join("cases.jsonl");
@@ -172,7 +187,7 @@ impl Suite {
             plan.run("all", &probes, |done| progress(Progress::Questions { setting: "all".into(), done, total })).await;
         measured.score(&self.metrics());
         report.settings = Setting::with_languages("all", &measured, &self.metrics());
-        report.gates = self.gates.iter().map(|gate| Gated::of(*gate, &measured.outcomes)).collect();
+        report.gates = self.gates.iter().map(|gate| Gated::of(*gate, measured.outcomes.iter())).collect();
         report.outcomes = measured.outcomes;
         report.end(options)
     }
