@@ -26,7 +26,7 @@ use crate::{
     config::{ConfigError, Settings, Store},
     dev::{self, Misbehave},
     doctor,
-    door::Door,
+    door::{self, Door},
     http, migrate, progress, quickstart, show,
 };
 
@@ -141,6 +141,8 @@ enum Command {
         #[arg(long, value_name = "HOST:PORT")]
         bind: Option<String>,
     },
+    /// Ask a running server whether it is ready; for container platforms
+    Healthcheck,
     /// Take documents in: files, folders, .zip archives, .jsonl lists
     Ingest {
         /// What to take in.
@@ -515,6 +517,8 @@ pub fn main() -> u8 {
         }
     };
     let json = line.common.json;
+    // Before the first client: it is built without a provider of its own.
+    rustls::crypto::ring::default_provider().install_default().ok();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -568,6 +572,14 @@ async fn run(line: Line) -> Result<u8, Failure> {
         Command::Doctor { fix } => doctor::run(&common.data, &settings, fix, common.json).await,
         Command::Index { command: Index::Migrate { to } } => migrate::run(&common.data, &settings, to, common.json).await,
         Command::Serve { bind } => serve(common, settings, bind).await,
+        Command::Healthcheck => {
+            let found = door::ready(common, &settings.server.bind).await?;
+            match common.json {
+                true => show::json(&found),
+                false => eprintln!("{}", found["status"].as_str().unwrap_or("ready")),
+            }
+            Ok(exit::OK)
+        }
         Command::Quickstart { serve: go_on, bind } => {
             let door = Door::open(common, settings.clone()).await?;
             quickstart::run(&door, common.json).await?;

@@ -43,6 +43,21 @@ pub struct Remote {
     client: reqwest::Client,
 }
 
+/// What a server says of its readiness: the one that is named, or the one that these settings start on this machine.
+pub async fn ready(common: &Common, bind: &str) -> Result<Value, Failure> {
+    let own = || {
+        let port = bind.rsplit_once(':').map_or("8080", |(_, port)| port);
+        // A server on all addresses is asked on the nearest one.
+        match bind.strip_suffix(&format!(":{port}")).filter(|host| !["0.0.0.0", "[::]"].contains(host)) {
+            Some(host) => format!("http://{host}:{port}"),
+            None => format!("http://127.0.0.1:{port}"),
+        }
+    };
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap_or_default();
+    let remote = Remote::new(&common.url.clone().unwrap_or_else(own), common.key.clone(), client);
+    remote.json(Method::GET, "/readyz", None).await
+}
+
 impl Door {
     /// Opens the data directory, or prepares to talk to the server.
     pub async fn open(common: &Common, settings: Settings) -> Result<Self, Failure> {
@@ -57,11 +72,7 @@ impl Door {
                 }
                 Ok(Self::Local(service))
             }
-            Some(url) => {
-                rustls::crypto::ring::default_provider().install_default().ok();
-                let client = reqwest::Client::new();
-                Ok(Self::Remote(Remote { url: url.trim_end_matches('/').into(), key: common.key.clone(), client }))
-            }
+            Some(url) => Ok(Self::Remote(Remote::new(url, common.key.clone(), reqwest::Client::new()))),
         }
     }
 
@@ -298,6 +309,10 @@ fn item(source: Source, limit: u64) -> Item {
 }
 
 impl Remote {
+    fn new(url: &str, key: Option<String>, client: reqwest::Client) -> Self {
+        Self { url: url.trim_end_matches('/').into(), key, client }
+    }
+
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.url));
         match &self.key {

@@ -5,6 +5,7 @@
 mod ask;
 mod badinput;
 mod cluster;
+mod compose;
 mod crash;
 mod fakes;
 mod ingest;
