@@ -59,7 +59,7 @@ impl Service {
         };
         let pipeline = Arc::new(Pipeline::open(dir, catalog.clone(), store.clone(), embedder.clone(), sandbox).await?);
         let searcher = Searcher::new(catalog.clone(), store, embedder);
-        let engine = Engine::new(searcher.clone(), endpoint);
+        let engine = Engine::new(searcher.clone(), endpoint, settings.server.room());
         let (stop, stopped) = watch::channel(false);
         let workers = tokio::sync::Mutex::new(Some(tokio::spawn(pipeline.clone().run(stopped))));
         Ok(Arc::new(Self { settings, catalog, pipeline, searcher, engine, stop, workers }))

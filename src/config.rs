@@ -37,6 +37,17 @@ pub struct Server {
     pub max_upload: u64,
     pub deadline: u64,
     pub max_in_flight: usize,
+    pub max_working: usize,
+    pub max_waiting: usize,
+}
+
+impl Server {
+    /// Where questions are worked on; by default as many at once as there are processors, and as many more wait.
+    pub fn room(&self) -> rag::room::Room {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let or_processors = |set: usize| if set == 0 { processors } else { set };
+        rag::room::Room::new(or_processors(self.max_working), or_processors(self.max_waiting))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]

@@ -33,6 +33,7 @@ use crate::{
     evidence::{Evidence, StoredPage},
     extractive,
     question::Question,
+    room::Room,
     route,
     verdict::{self, Settled},
 };
@@ -62,6 +63,7 @@ pub enum Event {
 pub struct Engine {
     searcher: Searcher,
     chat: Option<Chat>,
+    room: Arc<Room>,
 }
 
 /// Whoever watches an answer come into being.
@@ -72,9 +74,9 @@ struct Watch<'a> {
 }
 
 impl Engine {
-    /// An engine; without an endpoint every answer is extractive.
-    pub fn new(searcher: Searcher, endpoint: Option<Endpoint>) -> Self {
-        Self { searcher, chat: endpoint.map(Chat::new) }
+    /// An engine; without an endpoint every answer is extractive. Questions that the room does not hold are turned away.
+    pub fn new(searcher: Searcher, endpoint: Option<Endpoint>, room: Room) -> Self {
+        Self { searcher, chat: endpoint.map(Chat::new), room: Arc::new(room) }
     }
 
     /// Finds passages for a question, as an answer would.
@@ -82,6 +84,7 @@ impl Engine {
     /// # Errors
     /// What [`Searcher::search`] refuses.
     pub async fn search(&self, call: &Call, query: &Query) -> Result<Hits, RagError> {
+        let _place = self.room.enter().await?;
         let documents = self.searcher.catalog().sources(call).await?;
         let question = Question::read(&query.text, &documents);
         Ok(route::search(&self.searcher, call, query, &question).await?)
@@ -90,11 +93,12 @@ impl Engine {
     /// Answers a question in the call's scope. Dropping the future ends what was begun for it.
     ///
     /// # Errors
-    /// `empty_question`, `question_too_long`, `history_too_long`, `invalid_as_of` and what the search refuses, for the caller;
+    /// `empty_question`, `question_too_long`, `history_too_long`, `invalid_as_of`, `overloaded` and what the search refuses, for the caller;
     /// `llm_…` when the model's endpoint fails. That nothing supports an answer is no error but a refused answer.
     pub async fn answer(&self, call: &Call, ask: &Ask, events: Option<&mpsc::Sender<Event>>) -> Result<Answer, RagError> {
         let began = Instant::now();
         validate(ask)?;
+        let place = self.room.enter().await?;
         let watch = Watch { events, shown: AtomicBool::new(false) };
         let documents = self.searcher.catalog().sources(call).await?;
         let question = Question::read(&ask.question, &documents);
@@ -109,6 +113,8 @@ impl Engine {
             answer.degraded = Some(Degraded { reason: "vectors_pending".into() });
         }
 
+        // While a model writes, this machine is free for others.
+        let _place = Some(place).filter(|_| chat.is_none());
         let settled = match chat {
             None => extracted(&question, &evidence, &watch).await,
             Some(chat) => match self.written(call, ask, &question, &evidence, chat, &watch, &mut answer.timings, began).await {

@@ -19,6 +19,7 @@ mod glossary;
 pub mod period;
 pub mod quantity;
 pub mod question;
+pub mod room;
 mod route;
 pub mod sentence;
 pub mod verdict;
@@ -35,6 +36,8 @@ pub enum RagError {
     AsOf { got: String },
     #[error("the history has {got} turns; at most {most} are read")]
     HistoryTooLong { got: usize, most: usize },
+    #[error("more questions are being answered than this machine can work on; try again in a moment")]
+    Overloaded,
     #[error("the model endpoint cannot be reached or failed: {reason}; look at llm.base_url and llm.model")]
     ModelUnavailable { reason: String },
     #[error("the model endpoint does not accept the key: {reason}; look at llm.api_key")]
@@ -67,6 +70,7 @@ impl Coded for RagError {
             Self::QuestionTooLong { .. } => "question_too_long",
             Self::AsOf { .. } => "invalid_as_of",
             Self::HistoryTooLong { .. } => "history_too_long",
+            Self::Overloaded => "overloaded",
             Self::ModelUnavailable { .. } => "llm_unavailable",
             Self::ModelUnauthorized { .. } => "llm_unauthorized",
             Self::ModelQuota { .. } => "llm_quota_exhausted",
@@ -81,6 +85,7 @@ impl Coded for RagError {
     fn fault(&self) -> Fault {
         match self {
             Self::EmptyQuestion | Self::QuestionTooLong { .. } | Self::AsOf { .. } | Self::HistoryTooLong { .. } => Fault::Caller,
+            Self::Overloaded => Fault::Limit,
             Self::ModelUnavailable { .. }
             | Self::ModelUnauthorized { .. }
             | Self::ModelQuota { .. }
@@ -96,6 +101,7 @@ impl Coded for RagError {
     fn retryable(&self) -> bool {
         match self {
             Self::ModelUnauthorized { .. } | Self::ModelQuota { .. } => false,
+            Self::Overloaded => true,
             Self::Index(error) => error.retryable(),
             _ => self.fault() == Fault::Dependency,
         }

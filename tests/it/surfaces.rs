@@ -220,3 +220,19 @@ async fn a_server_that_stops_tells_its_streams() {
     );
     assert_eq!(service.exit_code().await, Some(0));
 }
+
+#[tokio::test]
+async fn beyond_its_room_the_service_turns_questions_away_and_answers_the_others() {
+    let service = Service::with(&[("DOSSIER_SERVER__MAX_WORKING", "1"), ("DOSSIER_SERVER__MAX_WAITING", "1")]).await;
+    service.ingest("a.md", "# 甲公司\n\n甲公司2023年的营业收入为3.5亿元。\n").await;
+    let ask = || service.post("/v1/ask", json!({ "question": "甲公司2023年的营业收入是多少？" }));
+    let replies = futures::future::join_all((0..40).map(|_| ask())).await;
+    let (answered, turned_away): (Vec<Reply>, Vec<Reply>) = replies.into_iter().partition(|reply| reply.status == 200);
+    assert!(!answered.is_empty() && !turned_away.is_empty(), "{} answered", answered.len());
+    assert!(answered.iter().all(|reply| reply.body["text"].as_str().unwrap().contains("3.5亿元")));
+    for reply in turned_away {
+        assert_eq!((reply.problem(), &reply.headers["retry-after"]), ((429, "overloaded"), &"2".parse().unwrap()));
+    }
+    // Nothing is stuck afterwards.
+    assert_eq!(ask().await.status, 200);
+}

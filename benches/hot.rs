@@ -1,18 +1,34 @@
-//! What do the hot roads of the index cost? Prints time per unit on this machine: the analyser on Chinese, traditional
-//! Chinese and English, and one passage through the built-in encoder. `cargo bench -p index`; other arguments that
-//! cargo passes are ignored.
+//! What do the hot roads cost? Prints time per unit on this machine: the analyser on Chinese, traditional Chinese and English, a
+//! passage through the built-in encoder, a page of PDF, and a query through each arm and both over the example reports, each taken
+//! in many times. `cargo bench --bench hot`; other arguments that cargo passes are ignored.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::{
     hint::black_box,
+    path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use index::{
+    catalog::Catalog,
+    db::{DataDir, Db},
     embed::{Builtin, Embedder},
+    hit::{Filters, Mode, Query},
     lexical,
     scope::{Call, Scope},
+    search::Searcher,
+    store::edge::Edge,
 };
+use ingest::{
+    parse::{self, Format},
+    pipeline::Pipeline,
+    queue::{Item, Upload},
+    sandbox::Sandbox,
+};
+
+/// How often each example report is taken in.
+const COPIES: usize = 40;
 
 const CHINESE: &str = "2023年，公司实现营业收入1,234.56万元，同比增长12.5%；归属于上市公司股东的净利润为3.5亿元，较上年同期\
     下降百分之八。报告期内，公司持续加大研发投入，研发费用占营业收入的比例为6.3%，主要系新产品开发及人员薪酬增加所致。";
@@ -49,6 +65,65 @@ fn main() {
     let texts: Vec<String> = (0..16).map(|i| format!("{i} {}", CHINESE.repeat(3))).collect();
     let time = fastest(|| drop(black_box(runtime.block_on(builtin.passages(&call, &texts)).unwrap())));
     report("encode, 16 passages at once, each", time / 16, 16.0, time, "/s");
+
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/reports");
+    let pdf = std::fs::read(folder.join("栖霁传动-2023年年度报告.pdf")).unwrap();
+    let mut pages = 0;
+    let time = fastest(|| {
+        pages = 0;
+        let mut count = |_| {
+            pages += 1;
+            Ok(())
+        };
+        parse::parse(Format::Pdf, &pdf, "report.pdf", &mut count).unwrap();
+    });
+    report("read a page of PDF", time / pages, f64::from(pages), time, "pages/s");
+    runtime.block_on(queries(&folder, Arc::new(builtin), &call));
+}
+
+async fn queries(folder: &Path, builtin: Arc<Builtin>, call: &Call) {
+    let data = tempfile::tempdir().unwrap();
+    let dir = Arc::new(DataDir::open(data.path()).unwrap());
+    let catalog = Catalog::new(Db::open(&dir).await.unwrap());
+    let store = Arc::new(Edge::open(&data.path().join("index/bench"), builtin.space().dimensions).unwrap().0);
+    let pipeline = Pipeline::open(dir, catalog.clone(), store.clone(), builtin.clone(), Sandbox::InProcess).await.unwrap();
+    let pipeline = Arc::new(pipeline);
+    let batch = pipeline.queue().open_batch(call).await.unwrap();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let file = file.unwrap();
+        let (name, bytes) = (file.file_name().to_string_lossy().into_owned(), std::fs::read(file.path()).unwrap());
+        let copy = |number: usize| Upload {
+            external_id: Some(format!("{name} {number}")),
+            name: name.clone(),
+            bytes: bytes.clone(),
+            path: None,
+            title: None,
+            language: None,
+            metadata: Default::default(),
+        };
+        let items = (0..COPIES).map(|number| Item { name: name.clone(), upload: Ok(copy(number)) }).collect();
+        pipeline.accept(call, batch, items).await.unwrap();
+    }
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let work = tokio::spawn(pipeline.clone().run(stopped));
+    while pipeline.queue().waiting().await.unwrap() > 0 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    stop.send_replace(true);
+    work.await.unwrap();
+
+    let searcher = Searcher::new(catalog.clone(), store, builtin);
+    let passages = catalog.frequencies(call, &[]).await.unwrap().0;
+    for (name, mode) in [("words", Mode::Lexical), ("meaning", Mode::Dense), ("both", Mode::Hybrid)] {
+        let query = |text: &str| Query { text: text.into(), mode, top_k: 10, filters: Filters::default(), as_of: None };
+        let mut best = Duration::MAX;
+        for text in ["2023年的营业收入是多少？", "What were total revenues in fiscal 2023?"].repeat(10) {
+            let start = Instant::now();
+            black_box(searcher.search(call, &query(text)).await.unwrap());
+            best = best.min(start.elapsed());
+        }
+        report(&format!("query by {name}, {passages} passages"), best, 1.0, best, "/s");
+    }
 }
 
 /// The fastest run of a third of a second, at least three: what else the machine does only ever adds.
