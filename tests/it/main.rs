@@ -5,10 +5,12 @@
 mod ask;
 mod badinput;
 mod cluster;
+mod commands;
 mod compose;
 mod crash;
 mod fakes;
 mod ingest;
 mod openai;
+mod proof;
 mod service;
 mod surfaces;
