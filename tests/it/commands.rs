@@ -181,7 +181,12 @@ fn the_pipelines_of_the_evaluation_guide_run() {
         let mut shell = std::process::Command::new("sh");
         shell.args(["-ec", &line]).current_dir(home.path()).env("PATH", path).env("GITHUB_STEP_SUMMARY", "summary.md");
         let output = run(&mut shell);
-        assert!(output.status.success(), "{line}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{line}: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
         for file in ["junit.xml", "summary.md"] {
             assert!(std::fs::metadata(home.path().join(file)).unwrap().len() > 100, "{line} writes {file}");
         }

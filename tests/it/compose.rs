@@ -57,7 +57,10 @@ fn one_container_by_default_and_a_store_beside_it_in_the_profile_scale() {
     assert!(std::fs::read_to_string(root().join(".env")).unwrap().contains("COMPOSE_PROFILES=laptop\n"));
     let services = services();
     let url = services["dossier-scale"]["environment"]["DOSSIER_QDRANT__URL"].as_str().unwrap();
-    assert_eq!((services["dossier-scale"]["environment"]["DOSSIER_INDEX__STORE"].as_str(), url), (Some("cluster"), "http://qdrant:6334"));
+    assert_eq!(
+        (services["dossier-scale"]["environment"]["DOSSIER_INDEX__STORE"].as_str(), url),
+        (Some("cluster"), "http://qdrant:6334")
+    );
 }
 
 #[test]
@@ -96,10 +99,9 @@ fn the_installed_compose_client_reads_the_file() {
 #[tokio::test]
 async fn the_health_check_tells_ready_from_unreachable() {
     let service = Service::start().await;
-    let check = |bind: &str| {
-        dossier().args(["healthcheck", "--json"]).env("DOSSIER_SERVER__BIND", bind).output().unwrap()
-    };
-    let port = service.url.rsplit_once(':').unwrap().1;
+    let check = |bind: &str| dossier().args(["healthcheck", "--json"]).env("DOSSIER_SERVER__BIND", bind).output().unwrap();
+    let port = service.url.clone();
+    let port = port.rsplit_once(':').unwrap().1;
     let ready = check(&format!("127.0.0.1:{port}"));
     assert!(ready.status.success(), "{}", String::from_utf8_lossy(&ready.stderr));
     assert!(String::from_utf8_lossy(&ready.stdout).contains("\"ready\""));
