@@ -124,15 +124,18 @@ impl Source {
 /// `unreadable_source` if there is nothing or it cannot be opened, `parser_limit` for an archive that is a bomb.
 pub fn expand(path: &Path, recursive: bool) -> Result<Vec<Source>, IngestError> {
     let kind = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
-    if kind.is_dir() {
-        return folder(path, recursive);
-    }
     let name = path.to_string_lossy().into_owned();
-    match extension(&name).as_str() {
-        "zip" => archive(path),
-        "jsonl" | "ndjson" => lines(path),
-        _ => Ok(vec![Source::new(name, Content::Path(path.to_owned()))]),
+    let found = match extension(&name).as_str() {
+        _ if kind.is_dir() => folder(path, recursive)?,
+        "zip" => archive(path)?,
+        "jsonl" | "ndjson" => lines(path)?,
+        _ => vec![Source::new(name.clone(), Content::Path(path.to_owned()))],
+    };
+    if found.is_empty() {
+        let hint = if kind.is_dir() && !recursive { "; folders inside it are read with --recursive" } else { "" };
+        return Err(IngestError::Unreadable { name, reason: format!("it holds no documents{hint}") });
     }
+    Ok(found)
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> IngestError {
