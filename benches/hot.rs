@@ -13,7 +13,8 @@ use std::{
 use index::{
     catalog::Catalog,
     db::{DataDir, Db},
-    embed::{Builtin, Embedder},
+    embed::{Builtin, Embedder, Onnx, onnx},
+    generation::{Generation, Live},
     hit::{Filters, Mode, Query},
     lexical,
     scope::{Call, Scope},
@@ -48,6 +49,7 @@ fn main() {
         report(&format!("fold, {name}, 1 kB"), time / (text.len() as u32 / 1000), text.len() as f64 / 1e6, time, "MB/s");
     }
 
+    let before = resident();
     let start = Instant::now();
     let builtin = Builtin::load().unwrap();
     println!("{:<34}{:>14.2?}", "load the encoder", start.elapsed());
@@ -78,6 +80,7 @@ fn main() {
         parse::parse(Format::Pdf, &pdf, "report.pdf", &mut count).unwrap();
     });
     report("read a page of PDF", time / pages, f64::from(pages), time, "pages/s");
+    runtimes(&runtime, &builtin, before);
     runtime.block_on(queries(&folder, Arc::new(builtin), &call));
 }
 
@@ -86,8 +89,8 @@ async fn queries(folder: &Path, builtin: Arc<Builtin>, call: &Call) {
     let dir = Arc::new(DataDir::open(data.path()).unwrap());
     let catalog = Catalog::new(Db::open(&dir).await.unwrap());
     let store = Arc::new(Edge::open(&data.path().join("index/bench"), builtin.space().dimensions).unwrap().0);
-    let pipeline = Pipeline::open(dir, catalog.clone(), store.clone(), builtin.clone(), Sandbox::InProcess).await.unwrap();
-    let pipeline = Arc::new(pipeline);
+    let live = Live::new(Generation { name: "bench".into(), store, embedder: builtin });
+    let pipeline = Arc::new(Pipeline::open(dir, catalog.clone(), live.clone(), Sandbox::InProcess).await.unwrap());
     let batch = pipeline.queue().open_batch(call).await.unwrap();
     for file in std::fs::read_dir(folder).unwrap() {
         let file = file.unwrap();
@@ -112,7 +115,7 @@ async fn queries(folder: &Path, builtin: Arc<Builtin>, call: &Call) {
     stop.send_replace(true);
     work.await.unwrap();
 
-    let searcher = Searcher::new(catalog.clone(), store, builtin);
+    let searcher = Searcher::new(catalog.clone(), live);
     let passages = catalog.frequencies(call, &[]).await.unwrap().0;
     for (name, mode) in [("words", Mode::Lexical), ("meaning", Mode::Dense), ("both", Mode::Hybrid)] {
         let query = |text: &str| Query { text: text.into(), mode, top_k: 10, filters: Filters::default(), as_of: None };
@@ -124,6 +127,59 @@ async fn queries(folder: &Path, builtin: Arc<Builtin>, call: &Call) {
         }
         report(&format!("query by {name}, {passages} passages"), best, 1.0, best, "/s");
     }
+}
+
+/// The same model file on rten and, where its library is named (`ORT_DYLIB_PATH`), on ONNX Runtime: what a second of one
+/// processor gives, whatever else the machine does, and what stays in memory.
+fn runtimes(runtime: &tokio::runtime::Runtime, builtin: &Builtin, before: u64) {
+    let texts: Vec<String> = (0..64).map(|i| format!("{i} {}", [CHINESE, ENGLISH][i % 2].repeat(2 + i % 3))).collect();
+    let bare = |name: &str, encoder: &dyn Embedder, before: u64| {
+        let call = Call::new(Scope::default(), Duration::from_secs(3600));
+        let began = processor();
+        while processor() - began < Duration::from_secs(10) {
+            black_box(runtime.block_on(encoder.passages(&call, &texts)).unwrap());
+        }
+        let rate = call.meter.total().2 as f64 / (processor() - began).as_secs_f64();
+        println!("{name:<34}{rate:>14.0} tokens per CPU-second, {} MB more in memory", resident().saturating_sub(before) >> 20);
+    };
+    bare("bare encoder, rten", builtin, before);
+    if std::env::var_os("ORT_DYLIB_PATH").is_none() {
+        return println!("bare encoder, ONNX Runtime: ORT_DYLIB_PATH names no library");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (source, added) = (dir.path().join("e5"), dir.path().join("models"));
+    std::fs::create_dir_all(&source).unwrap();
+    for file in ["model.onnx", "tokenizer.json", "config.json", "special_tokens_map.json", "tokenizer_config.json"] {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("index/models/e5-small-zh-en").join(file);
+        std::fs::copy(from, source.join(file)).unwrap();
+    }
+    std::fs::write(source.join("encoder.toml"), "query_prefix = \"query: \"\npassage_prefix = \"passage: \"\n").unwrap();
+    runtime.block_on(onnx::add(&source, &added, "e5", "")).unwrap();
+    let before = resident();
+    let start = Instant::now();
+    let encoder = Onnx::load(&added.join("e5"), "", 0).unwrap();
+    println!("{:<34}{:>14.2?}", "load it on ONNX Runtime", start.elapsed());
+    bare("bare encoder, ONNX Runtime", &encoder, before);
+    let far = texts.iter().map(|text| {
+        let call = Call::new(Scope::default(), Duration::from_secs(60));
+        let vectors = [builtin as &dyn Embedder, &encoder].map(|e| runtime.block_on(e.query(&call, text)).unwrap());
+        1.0 - vectors[0].iter().zip(&vectors[1]).map(|(a, b)| a * b).sum::<f32>()
+    });
+    println!("{:<34}{:>14.4}", "1 - cosine between the two, most", far.fold(0.0, f32::max));
+}
+
+/// Processor time of this process so far, in the kernel's ticks of 10 ms.
+fn processor() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    Duration::from_millis(10 * (fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()))
+}
+
+/// Bytes of this process in memory.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    1024 * line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
 }
 
 /// The fastest run of a third of a second, at least three: what else the machine does only ever adds.

@@ -6,7 +6,8 @@ use index::{
     IndexError,
     catalog::Catalog,
     db::{DataDir, Db},
-    embed::{Builtin, Embedder},
+    embed::Embedder,
+    generation::{self, Generation, Live, Record, State},
     search::Searcher,
     store::{VectorStore, cluster::Cluster, edge::Edge},
 };
@@ -15,10 +16,10 @@ use rag::engine::Engine;
 use tokio::{sync::watch, task::JoinHandle};
 use uuid::Uuid;
 
-use crate::config::{Settings, Store};
-
-/// The one generation of the index there is so far: the folder's name under `index/`.
-pub const GENERATION: &str = "g1";
+use crate::{
+    config::{Settings, Store},
+    encoders, generations,
+};
 
 /// How long a worker may take to its next checkpoint when the service stops.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -35,6 +36,7 @@ pub struct Service {
     pub searcher: Searcher,
     /// Answers questions.
     pub engine: Engine,
+    dir: Arc<DataDir>,
     stop: watch::Sender<bool>,
     workers: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
@@ -49,20 +51,65 @@ impl Service {
         let endpoint = settings.llm.endpoint().unwrap_or_default();
         let dir = Arc::new(DataDir::open(data)?);
         let db = Db::open(&dir).await?;
-        let embedder: Arc<dyn Embedder> = Arc::new(Builtin::load()?);
-        same_encoder(&db, &embedder.space().id()).await?;
-        let store = open_store(settings.index.store, &settings, &dir, &db, GENERATION, embedder.space().dimensions).await?;
+        let live = Live::new(answering(&settings, &dir, &db).await?);
         let catalog = Catalog::new(db);
         let sandbox = match std::env::current_exe() {
             Ok(program) => Sandbox::Child(program),
             Err(e) => return Err(IndexError::from_io("this program's own file".into(), e)),
         };
-        let pipeline = Arc::new(Pipeline::open(dir, catalog.clone(), store.clone(), embedder.clone(), sandbox).await?);
-        let searcher = Searcher::new(catalog.clone(), store, embedder);
+        let pipeline = Arc::new(Pipeline::open(dir.clone(), catalog.clone(), live.clone(), sandbox).await?);
+        let searcher = Searcher::new(catalog.clone(), live);
         let engine = Engine::new(searcher.clone(), endpoint, settings.server.room());
         let (stop, stopped) = watch::channel(false);
         let workers = tokio::sync::Mutex::new(Some(tokio::spawn(pipeline.clone().run(stopped))));
-        Ok(Arc::new(Self { settings, catalog, pipeline, searcher, engine, stop, workers }))
+        Ok(Arc::new(Self { settings, catalog, pipeline, searcher, engine, dir, stop, workers }))
+    }
+
+    /// Lets a generation answer from the next question on; without a name, the one that was built last.
+    ///
+    /// # Errors
+    /// `unknown_generation`, `generation_incomplete`, what its encoder says, `vector_store_unavailable`, `catalog`. Then the one
+    /// that answered goes on.
+    pub async fn promote(&self, name: &str) -> Result<Record, IndexError> {
+        let db = self.catalog.db();
+        let record = generations::chosen(db, name).await?;
+        let refused = |reason: &str| Err(IndexError::GenerationIncomplete { name: record.name.clone(), reason: reason.into() });
+        match record.state {
+            State::Live => return refused("it does already"),
+            State::Building => return refused("it is not built to the end; go on with `dossier index build`"),
+            State::Built | State::Retired => {}
+        }
+        if record.verified.as_ref().is_some_and(|verified| verified["passed"] == false) {
+            return refused("its last verification failed; look with `dossier index ls --json`, verify it again");
+        }
+        self.switch(&record).await?;
+        generation::find(db, &record.name).await
+    }
+
+    /// Lets the generation before answer again.
+    ///
+    /// # Errors
+    /// `generation_incomplete` if there is none, else see [`Service::promote`].
+    pub async fn roll_back(&self) -> Result<Record, IndexError> {
+        let db = self.catalog.db();
+        let before = generation::before(db).await?.ok_or_else(|| IndexError::GenerationIncomplete {
+            name: "(none)".into(),
+            reason: "no other index has answered before".into(),
+        })?;
+        self.switch(&before).await?;
+        generation::find(db, &before.name).await
+    }
+
+    async fn switch(&self, record: &Record) -> Result<(), IndexError> {
+        let cards = encoders::cards(&self.settings)?;
+        let embedder = self.settings.embedding.open_again(self.dir.path(), &cards, record).await?;
+        let call = self.call(index::scope::DEFAULT)?;
+        // An endpoint that is down, or does not accept this server's key, is found before anything is switched.
+        embedder.query(&call, "2023").await?;
+        let store =
+            open_store(self.settings.index.store, &self.settings, &self.dir, self.catalog.db(), &record.name, record.dimensions)
+                .await?;
+        self.pipeline.promote(&call, Generation { name: record.name.clone(), store, embedder }).await
     }
 
     /// Stops the workers at their next checkpoint, or wherever they are after a while (the next start goes on from there),
@@ -78,6 +125,25 @@ impl Service {
     }
 }
 
+/// The generation that answers, opened.
+async fn answering(settings: &Settings, dir: &DataDir, db: &Db) -> Result<Generation, IndexError> {
+    let (record, embedder) = live(settings, dir, db).await?;
+    let store = open_store(settings.index.store, settings, dir, db, &record.name, record.dimensions).await?;
+    Ok(Generation { name: record.name, store, embedder })
+}
+
+/// The generation that answers and its encoder. Vectors of two encoders cannot be compared: if another one is configured, nothing is opened.
+pub async fn live(settings: &Settings, dir: &DataDir, db: &Db) -> Result<(Record, Arc<dyn Embedder>), IndexError> {
+    let known = generation::list(db).await?;
+    let embedder = settings.embedding.open(dir.path(), &encoders::cards(settings)?, &known).await?;
+    let record = match known.into_iter().find(|record| record.state == State::Live) {
+        Some(record) if record.space == embedder.space().id() => record,
+        Some(record) => return Err(IndexError::OtherEncoder { built: record.space, configured: embedder.space().id() }),
+        None => generation::first(db, embedder.space(), &settings.embedding.remembered(embedder.space())).await?,
+    };
+    Ok((record, embedder))
+}
+
 /// The points of a generation in one of the stores.
 ///
 /// # Errors
@@ -91,7 +157,11 @@ pub async fn open_store(
     dimensions: usize,
 ) -> Result<Arc<dyn VectorStore>, IndexError> {
     match store {
-        Store::Embedded => Ok(Arc::new(Edge::open(&dir.path().join("index").join(generation), dimensions)?.0)),
+        Store::Embedded => {
+            let folder = dir.path().join("index").join(generation);
+            let open = move || Edge::open(&folder, dimensions);
+            Ok(Arc::new(tokio::task::spawn_blocking(open).await.map_err(|e| IndexError::Internal(e.to_string()))??.0))
+        }
         Store::Cluster => {
             let server = settings.qdrant.server().map_err(|e| IndexError::Store(e.to_string()))?;
             Ok(Arc::new(Cluster::new(server, generation, dimensions, &installation(db).await?)?))
@@ -107,13 +177,4 @@ async fn installation(db: &Db) -> Result<String, IndexError> {
     let name = Uuid::now_v7().simple().to_string();
     db.set_fact("installation", &name).await?;
     Ok(name)
-}
-
-/// Vectors of two encoders cannot be compared: a directory belongs to the one that filled it.
-pub async fn same_encoder(db: &Db, configured: &str) -> Result<(), IndexError> {
-    match db.fact("space").await? {
-        Some(built) if built != configured => Err(IndexError::OtherEncoder { built, configured: configured.into() }),
-        Some(_) => Ok(()),
-        None => db.set_fact("space", configured).await,
-    }
 }

@@ -27,7 +27,7 @@ use crate::{
     dev::{self, Misbehave},
     doctor,
     door::{self, Door},
-    http, migrate, progress, quickstart, show,
+    encoders, generations, http, migrate, progress, quickstart, show,
 };
 
 /// How a command ended, for whoever called it.
@@ -201,12 +201,12 @@ enum Command {
         #[command(subcommand)]
         command: Eval,
     },
-    /// Cards of model endpoints: what can be set as llm.card
+    /// Cards of model endpoints (llm.card, embedding.card) and local encoders (embedding.model)
     Models {
         #[command(subcommand)]
         command: Models,
     },
-    /// The index
+    /// Indexes: build one for another encoder beside the one that answers, verify it, let it answer, take that back; move one
     Index {
         #[command(subcommand)]
         command: Index,
@@ -465,15 +465,25 @@ impl EvalRun {
 enum Models {
     /// List the cards
     Ls,
-    /// Show one card
+    /// Show one card or local encoder
     Show {
         /// Its name.
         name: String,
+    },
+    /// Take a local encoder in: a folder with an ONNX model and its tokenizer, copied with a checksum of each file
+    Add {
+        /// The folder.
+        dir: PathBuf,
+        /// The name it gets; by default that of the folder.
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
     },
 }
 
 #[derive(Debug, Subcommand)]
 enum Index {
+    #[command(flatten)]
+    Generations(generations::Index),
     /// Copy the index into the other store, without reading or encoding anything again
     Migrate {
         /// The store to fill.
@@ -560,7 +570,11 @@ async fn run(line: Line) -> Result<u8, Failure> {
             println!("{}", text.unwrap_or_default());
             Ok(exit::OK)
         }
-        Command::Models { command } => models(&settings, command, common.json),
+        Command::Models { command: Models::Add { dir, name } } => {
+            encoders::add(common, &settings, &dir, &name.unwrap_or_default()).await
+        }
+        Command::Models { command } => models(&settings, &common.data, command, common.json),
+        Command::Index { command: Index::Generations(command) } => generations::run(common, settings, command).await,
         Command::Dev { command: Dev::FakeLlm { bind, profile, misbehave } } => {
             fake_llm(&settings, &bind, profile.as_deref(), misbehave).await
         }
@@ -687,16 +701,24 @@ async fn with_door(door: &Door, command: Command, json: bool) -> Result<u8, Fail
     }
 }
 
-fn models(settings: &Settings, command: Models, json: bool) -> Result<u8, Failure> {
+fn models(settings: &Settings, data: &Path, command: Models, json: bool) -> Result<u8, Failure> {
     let cards = settings.llm.cards()?;
     match command {
         Models::Ls if json => {
-            let data: Vec<_> = cards.iter().map(|(card, _)| card).collect();
-            show::json(&json!({ "data": data }));
+            let listed: Vec<_> = cards.iter().map(|(card, _)| card).collect();
+            show::json(&json!({ "data": listed, "encoders": encoders::list(data) }));
         }
-        Models::Ls => cards.iter().for_each(|(card, origin)| show::card(card, origin)),
+        Models::Ls => {
+            cards.iter().for_each(|(card, origin)| show::card(card, origin));
+            encoders::list(data).iter().for_each(show::encoder);
+        }
+        Models::Show { name } if encoders::find(data, &name).is_some() => {
+            let encoder = encoders::find(data, &name);
+            if json { show::json(&encoder) } else { print!("{}", toml::to_string(&encoder).unwrap_or_default()) }
+        }
         Models::Show { name } if json => show::json(card(&cards, &name)?),
         Models::Show { name } => print!("{}", toml::to_string(card(&cards, &name)?).unwrap_or_default()),
+        Models::Add { .. } => {}
     }
     Ok(exit::OK)
 }

@@ -13,6 +13,8 @@ use rag::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::encoders::{Chosen, Embedding};
+
 const DEFAULTS: &str = include_str!("../config/default.toml");
 
 /// All settings; each is a line with a comment in `config/default.toml`.
@@ -23,6 +25,7 @@ pub struct Settings {
     pub server: Server,
     pub index: Index,
     pub qdrant: Qdrant,
+    pub embedding: Embedding,
     pub llm: Llm,
 }
 
@@ -326,6 +329,16 @@ impl Settings {
         }
     }
 
+    /// The same with the encoder of a generation.
+    ///
+    /// # Errors
+    /// `data_damaged` if it cannot be read.
+    pub fn with_encoder(&self, record: &index::generation::Record) -> Result<Self, index::IndexError> {
+        let mut settings = self.clone();
+        settings.embedding.chosen = Chosen::of(record)?;
+        Ok(settings)
+    }
+
     fn check(&self, wrong: &mut Vec<String>) {
         if self.server.bind.parse::<std::net::SocketAddr>().is_err() {
             wrong.push(format!(
@@ -340,6 +353,9 @@ impl Settings {
             && let Err(ConfigError(more)) = self.qdrant.server()
         {
             wrong.extend(more);
+        }
+        if let Ok(cards) = self.llm.cards() {
+            self.embedding.check(&cards, wrong);
         }
         for (name, value) in [
             ("server.deadline", self.server.deadline),

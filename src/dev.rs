@@ -61,6 +61,13 @@ pub enum Misbehave {
     Gullible,
     /// Withholds the answer.
     Refuser,
+    /// Sends a vector less than there are texts.
+    FewerVectors,
+    /// Sends vectors of another length for several texts at once.
+    OtherDimension,
+    /// Takes one text at a time (413 for more).
+    #[value(name = "413")]
+    TooLarge,
 }
 
 /// The server.
@@ -101,6 +108,8 @@ impl Fake {
                 true => self.error(404, "not_found", "no such path"),
                 false => plain(200, "", &json!({ "object": "list", "data": [{ "id": self.model(), "object": "model" }] })),
             }
+        } else if request.line.starts_with("POST") && request.line.contains("/embeddings") {
+            self.refused().unwrap_or_else(|| self.vectors(&request.body))
         } else if !request.line.starts_with("POST") || !request.line.contains("/chat/completions") {
             self.error(404, "not_found", "no such path")
         } else if let Some(refusal) = self.refusal(request) {
@@ -184,13 +193,14 @@ impl Fake {
         }
     }
 
-    async fn answer(&self, socket: &mut TcpStream, request: &Request) -> std::io::Result<()> {
+    /// What everyone is told whom it turns away, whatever they want.
+    fn refused(&self) -> Option<String> {
         use Misbehave::*;
         let code = |pick: fn(&Card) -> &Vec<String>, other: &str| {
             self.card.as_ref().and_then(|card| pick(card).first().cloned()).unwrap_or_else(|| other.into())
         };
         let busy = code(|card| &card.errors.retryable, "rate_limit_exceeded");
-        let refused = match self.misbehave {
+        match self.misbehave {
             Some(Busy) => Some(plain(429, "retry-after: 2\r\n", &self.error_body(&busy, "slow down"))),
             Some(BusySilent) => Some(self.error(429, &busy, "slow down")),
             Some(Quota) => Some(self.error(429, &code(|card| &card.errors.quota, "insufficient_quota"), "used up")),
@@ -199,8 +209,43 @@ impl Fake {
             Some(ErrorIn200) => Some(self.error(200, "internal", "out of memory")),
             Some(Html) => Some(head(502, "text/html", "") + "<html><body><h1>502 Bad Gateway</h1></body></html>"),
             _ => None,
+        }
+    }
+
+    /// Vectors of texts: each word and pair of Han characters adds to a place of its own, so that texts of like words are near.
+    fn vectors(&self, body: &Value) -> String {
+        let texts: Vec<&str> = match &body["input"] {
+            Value::Array(texts) => texts.iter().filter_map(Value::as_str).collect(),
+            Value::String(text) => vec![text],
+            _ => return self.error(400, "invalid_parameter_error", "input is missing"),
         };
-        if let Some(response) = refused {
+        let known = self.card.as_ref().and_then(|card| card.embedding(body["model"].as_str().unwrap_or_default()));
+        if let Some(most) = known.map(|model| model.max_batch as usize).filter(|most| texts.len() > *most) {
+            let message = format!("Value error, batch size is invalid, it should not be larger than {most}.");
+            return self.error(400, "InvalidParameter", &message);
+        }
+        if self.misbehave == Some(Misbehave::TooLarge) && texts.len() > 1 {
+            return self.error(413, "request_too_large", "one text at a time");
+        }
+        let mut dimensions = body["dimensions"].as_u64().map_or(64, |asked| asked.clamp(1, 4096) as usize);
+        if self.misbehave == Some(Misbehave::OtherDimension) && texts.len() > 1 {
+            dimensions += 1;
+        }
+        let sent = texts.len() - usize::from(self.misbehave == Some(Misbehave::FewerVectors) && texts.len() > 1);
+        let vector = |(index, text): (usize, &&str)| json!({ "object": "embedding", "index": index, "embedding": spread(text, dimensions) });
+        // The last one first: who trusts the order of arrival is wrong.
+        let data: Vec<Value> = texts.iter().enumerate().take(sent).map(vector).rev().collect();
+        let used: usize = texts.iter().map(|text| text.chars().count().div_ceil(4)).sum();
+        plain(
+            200,
+            "",
+            &json!({ "object": "list", "data": data, "model": body["model"], "usage": { "prompt_tokens": used, "total_tokens": used } }),
+        )
+    }
+
+    async fn answer(&self, socket: &mut TcpStream, request: &Request) -> std::io::Result<()> {
+        use Misbehave::*;
+        if let Some(response) = self.refused() {
             return socket.write_all(response.as_bytes()).await;
         }
         if self.misbehave == Some(Stall) {
@@ -289,6 +334,22 @@ fn delta(delta: Value, finish_reason: Value) -> String {
     frame(
         &json!({ "object": "chat.completion.chunk", "choices": [{ "index": 0, "delta": delta, "finish_reason": finish_reason }] }),
     )
+}
+
+/// A text as a bag of words in a few places.
+fn spread(text: &str, dimensions: usize) -> Vec<f32> {
+    let mut vector = vec![0.01_f32; dimensions];
+    let text = text.to_lowercase();
+    let han = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
+    let characters: Vec<char> = text.chars().collect();
+    let pairs = characters.windows(2).filter(|two| han(two[0]) && han(two[1])).map(String::from_iter);
+    let words = text.split(|c: char| !c.is_alphanumeric() || han(c)).filter(|word| !word.is_empty()).map(str::to_owned);
+    for word in words.chain(pairs) {
+        let hash = blake3::hash(word.as_bytes());
+        let place = hash.as_bytes().iter().take(4).fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte));
+        vector[place % dimensions] += 1.0;
+    }
+    vector
 }
 
 /// All messages of a request.

@@ -7,7 +7,6 @@ use index::{
     IndexError,
     catalog::Catalog,
     db::{DataDir, Db},
-    embed::{Builtin, Embedder},
     fault::Coded,
     store::VectorStore,
 };
@@ -19,7 +18,7 @@ use serde::Serialize;
 use sqlx::Row;
 
 use crate::{
-    assemble::{self, GENERATION},
+    assemble,
     cli::{Failure, exit},
     config::Settings,
     progress::Bar,
@@ -136,11 +135,9 @@ async fn catalog(db: &Db, dir: &DataDir, findings: &mut Findings) -> Result<(), 
 }
 
 async fn index(db: &Db, dir: &DataDir, settings: &Settings, fix: bool, findings: &mut Findings) -> Result<(), IndexError> {
-    let embedder = Builtin::load()?;
-    let space = embedder.space();
-    assemble::same_encoder(db, &space.id()).await?;
-    findings.add("encoder", State::Ok, space.id());
-    let store = assemble::open_store(settings.index.store, settings, dir, db, GENERATION, space.dimensions).await?;
+    let (live, _) = assemble::live(settings, dir, db).await?;
+    findings.add("encoder", State::Ok, live.space.clone());
+    let store = assemble::open_store(settings.index.store, settings, dir, db, &live.name, live.dimensions).await?;
     match store.about().await {
         Ok(about) => findings.add("store", State::Ok, about),
         Err(error) => {
@@ -158,7 +155,7 @@ async fn index(db: &Db, dir: &DataDir, settings: &Settings, fix: bool, findings:
         findings.add("index", State::Wrong, format!("{told}; `dossier doctor --fix` writes it anew from the catalog"));
         return Ok(());
     }
-    let rest = heal(db, &*store, &space.id(), &difference).await?;
+    let rest = heal(db, &*store, &live.space, &difference).await?;
     if rest.is_none() {
         findings.add("index", State::Healed, format!("{told}; put right from the catalog"));
     } else {

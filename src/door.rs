@@ -198,6 +198,26 @@ impl Door {
         }
     }
 
+    /// The indexes there are.
+    pub async fn generations(&self) -> Result<Value, Failure> {
+        match self {
+            Self::Local(service) => Ok(json!({ "data": index::generation::list(service.catalog.db()).await? })),
+            Self::Remote(remote) => remote.json(Method::GET, "/v1/admin/index", None).await,
+        }
+    }
+
+    /// Lets an index answer: the one of this name (empty: built last), or the one before.
+    pub async fn switch(&self, name: Option<String>) -> Result<Value, Failure> {
+        match (self, name) {
+            (Self::Local(service), Some(name)) => Ok(json!(service.promote(&name).await?)),
+            (Self::Local(service), None) => Ok(json!(service.roll_back().await?)),
+            (Self::Remote(remote), Some(name)) => {
+                remote.json(Method::POST, "/v1/admin/index/promote", Some(json!({ "name": name }))).await
+            }
+            (Self::Remote(remote), None) => remote.json(Method::POST, "/v1/admin/index/rollback", Some(json!({}))).await,
+        }
+    }
+
     /// Opens a batch.
     pub async fn open_batch(&self, scenario: &str) -> Result<BatchId, Failure> {
         match self {

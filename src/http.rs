@@ -40,6 +40,7 @@ mod answers;
 mod batches;
 mod body;
 mod documents;
+mod generations;
 mod health;
 mod openai;
 mod page;
@@ -201,7 +202,10 @@ fn routes(config: &mut ServiceConfig) {
         .service(batches::show_batch)
         .service(batches::add_items)
         .service(batches::list_items)
-        .service(batches::follow_batch);
+        .service(batches::follow_batch)
+        .service(generations::list_generations)
+        .service(generations::promote_generation)
+        .service(generations::roll_back_generation);
 }
 
 /// What the routes do not say of themselves: who we are, the key, and that every request can end with a problem.

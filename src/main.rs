@@ -10,6 +10,8 @@ mod config;
 mod dev;
 mod doctor;
 mod door;
+mod encoders;
+mod generations;
 mod http;
 mod migrate;
 mod progress;

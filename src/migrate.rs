@@ -3,15 +3,12 @@
 
 use std::path::Path;
 
-use index::{
-    db::{DataDir, Db},
-    embed::{Builtin, Embedder},
-};
+use index::db::{DataDir, Db};
 use ingest::reconcile;
 use serde_json::json;
 
 use crate::{
-    assemble::{self, GENERATION},
+    assemble,
     cli::{Failure, exit},
     config::{Settings, Store},
     doctor, show,
@@ -30,14 +27,12 @@ pub async fn run(data: &Path, settings: &Settings, to: Store, as_json: bool) -> 
 }
 
 async fn fill(dir: &DataDir, db: &Db, settings: &Settings, to: Store, as_json: bool) -> Result<u8, Failure> {
-    let embedder = Builtin::load()?;
-    let space = embedder.space();
-    assemble::same_encoder(db, &space.id()).await?;
-    let store = assemble::open_store(to, settings, dir, db, GENERATION, space.dimensions).await?;
+    let (live, _) = assemble::live(settings, dir, db).await?;
+    let store = assemble::open_store(to, settings, dir, db, &live.name, live.dimensions).await?;
     eprintln!("moving to {}", store.about().await?);
     let before = reconcile::compare(db, &*store).await?;
     let there = before.expected.0 - before.wrong.iter().map(|version| version.passages).sum::<u64>();
-    let rest = doctor::heal(db, &*store, &space.id(), &before).await?;
+    let rest = doctor::heal(db, &*store, &live.space, &before).await?;
     let whole = rest.is_none();
     if as_json {
         show::json(&json!({

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use index::{
     corpus::{Document, PageRef},
+    embed::onnx::Manifest,
     hit::{Hit, Hits},
 };
 use ingest::queue::{Batch, BatchItem};
@@ -55,6 +56,28 @@ pub fn answer(answer: &Answer, printed: bool) {
     };
     let degraded = answer.degraded.as_ref().map(|d| format!(" · degraded: {}", d.reason)).unwrap_or_default();
     println!("  {verdict} · {} · {:.0} ms{degraded}", answer.model, answer.timings.total_ms);
+}
+
+/// Indexes as a table.
+pub fn generations(records: &Value) {
+    println!("{:<6}{:<10}{:<28}{:<10}encoder", "name", "state", "answers since", "verified");
+    for record in records.as_array().into_iter().flatten() {
+        let text = |field: &str| record[field].as_str().unwrap_or("-");
+        let verified = match record["verified"]["passed"].as_bool() {
+            Some(true) => "passed",
+            Some(false) => "failed",
+            None => "-",
+        };
+        println!("{:<6}{:<10}{:<28}{verified:<10}{}", text("name"), text("state"), text("promoted_at"), text("space"));
+    }
+}
+
+/// A local encoder as a line of a table.
+pub fn encoder(encoder: &Manifest) {
+    let Manifest { name, dimensions, max_tokens, beta, cosine_floor, .. } = encoder;
+    println!(
+        "{name:<14} a local encoder (embedding.model): {dimensions} numbers, {max_tokens} tokens, β {beta}, floor {cosine_floor}"
+    );
 }
 
 /// A card as a line of a table.

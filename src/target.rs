@@ -105,6 +105,16 @@ fn skipped(panel: &Panel, reason: &str, json: bool) -> u8 {
     exit::OK
 }
 
+/// A run of a set or suite with these settings in a throwaway directory; `encoders` are the local ones that they may name.
+pub async fn measured(dir: &Path, settings: &Settings, encoders: &Path) -> Result<Record, Failure> {
+    let failed = |e: std::io::Error| Failure::new(exit::FAILED, "storage", format!("no throwaway directory: {e}"));
+    let data = tempfile::tempdir().map_err(failed)?;
+    if let Ok(encoders) = encoders.canonicalize() {
+        std::os::unix::fs::symlink(encoders, crate::encoders::folder(data.path())).map_err(failed)?;
+    }
+    Ok(Record::of(&measure(dir, data.path(), settings, &Options::default()).await?))
+}
+
 /// Compares two runs; the exit code says whether the later one is worse.
 pub fn compare(before: &Path, after: &Path, guard: &eval::Guard, json: bool) -> Result<u8, Failure> {
     let comparison = Comparison::of(&Record::read(before)?, &Record::read(after)?, guard)?.with_detectable();
@@ -127,7 +137,8 @@ pub fn accept(record: Record, file: &Path, reason: Option<String>) -> Result<(),
 
 /// What the numbers depend on besides the documents and the program.
 fn config_hash(run: &EvalRun, settings: &Settings) -> String {
-    let text = serde_json::to_string(&(&settings.index, &settings.llm, run.mode(), &run.mutant)).unwrap_or_default();
+    let text = serde_json::to_string(&(&settings.index, &settings.embedding, &settings.llm, run.mode(), &run.mutant))
+        .unwrap_or_default();
     blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
 }
 

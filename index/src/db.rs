@@ -15,7 +15,7 @@ use crate::IndexError;
 
 /// What makes the tables of each version out of those of the version before: a directory of an older program is brought up
 /// step by step when it is opened, one of a newer program is refused. A step that has been in use is never changed.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = ["
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS documents (
     id TEXT PRIMARY KEY, tenant TEXT NOT NULL, scenario TEXT NOT NULL, identity TEXT NOT NULL,
@@ -53,13 +53,22 @@ CREATE TABLE IF NOT EXISTS items (
     error_code TEXT, error_detail TEXT, PRIMARY KEY (batch, ordinal));
 CREATE TABLE IF NOT EXISTS answers (
     id TEXT PRIMARY KEY, tenant TEXT NOT NULL, scenario TEXT NOT NULL, question TEXT NOT NULL, answer TEXT NOT NULL, created_at INTEGER NOT NULL);
+", "
+CREATE TABLE generations (
+    name TEXT PRIMARY KEY, state TEXT NOT NULL, space TEXT NOT NULL, dimensions INTEGER NOT NULL, encoder TEXT NOT NULL,
+    created_at INTEGER NOT NULL, promoted_at INTEGER, verified TEXT);
+CREATE TABLE generation_versions (
+    generation TEXT NOT NULL, document TEXT NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (generation, document, version));
+INSERT INTO generations (name, state, space, dimensions, encoder, created_at, promoted_at)
+    SELECT 'g1', 'live', value, 384, 'null', 0, 0 FROM meta WHERE name = 'space';
+DELETE FROM meta WHERE name = 'space';
 "];
 
 /// A data directory that this process holds alone: `catalog.sqlite`, `blobs/`, `index/`.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
-    _lock: File,
+    lock: Option<File>,
 }
 
 impl DataDir {
@@ -72,12 +81,32 @@ impl DataDir {
         for dir in [path.to_path_buf(), path.join("blobs"), path.join("index")] {
             std::fs::create_dir_all(dir).map_err(failed)?;
         }
-        let lock = File::options().create(true).truncate(false).write(true).open(path.join("lock")).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.into(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(IndexError::DataLocked { path: path.display().to_string() }),
-            Err(TryLockError::Error(e)) => Err(failed(e)),
+        match lock(&path.join("lock")).map_err(failed)? {
+            Some(lock) => Ok(Self { path: path.into(), lock: Some(lock) }),
+            None => Err(IndexError::DataLocked { path: path.display().to_string() }),
         }
+    }
+
+    /// Opens the directory beside a process that may hold it: for reading the catalog and writing an index of its own.
+    ///
+    /// # Errors
+    /// `data_damaged` if there is no data directory, `storage` if it cannot be read.
+    pub fn beside(path: &Path) -> Result<Self, IndexError> {
+        if !path.join("catalog.sqlite").is_file() {
+            return Err(IndexError::DataDamaged { reason: format!("`{}` holds no catalog", path.display()) });
+        }
+        let failed = |e: std::io::Error| IndexError::from_io(format!("data directory `{}`", path.display()), e);
+        Ok(Self { path: path.into(), lock: lock(&path.join("lock")).map_err(failed)? })
+    }
+
+    /// Keeps others from doing the same work; the lock is held until it is dropped.
+    ///
+    /// # Errors
+    /// `data_locked` if another process does it.
+    pub fn alone(&self, name: &str) -> Result<File, IndexError> {
+        let file = self.path.join(name);
+        let held = lock(&file).map_err(|e| IndexError::from_io(format!("`{}`", file.display()), e))?;
+        held.ok_or_else(|| IndexError::DataLocked { path: file.display().to_string() })
     }
 
     /// Where the directory is.
@@ -118,7 +147,7 @@ impl Db {
             })
         };
         let write = pool(1).connect(&url).await.map_err(damaged)?;
-        bring_up(&write).await?;
+        bring_up(&write, dir.lock.is_some()).await?;
         Ok(Self { read: pool(4).connect(&url).await.map_err(damaged)?, write })
     }
 
@@ -132,7 +161,8 @@ impl Db {
     /// # Errors
     /// `storage_full`, `catalog` if the database cannot be written.
     pub async fn write(&self) -> Result<Transaction<'static, Any>, IndexError> {
-        Ok(self.write.begin().await?)
+        // IMMEDIATE: another process may write too (`index build`); one that reads first and then writes would fail, not wait.
+        Ok(self.write.begin_with("BEGIN IMMEDIATE").await?)
     }
 
     /// A fact about the whole installation.
@@ -164,6 +194,16 @@ impl Db {
     }
 }
 
+/// The lock of a file, unless another process has it.
+fn lock(path: &Path) -> std::io::Result<Option<File>> {
+    let file = File::options().create(true).truncate(false).write(true).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(e)) => Err(e),
+    }
+}
+
 /// Milliseconds since 1970, the form of times in the catalog.
 pub fn now() -> i64 {
     jiff::Timestamp::now().as_millisecond()
@@ -174,8 +214,8 @@ pub fn rfc3339(milliseconds: i64) -> String {
     jiff::Timestamp::from_millisecond(milliseconds).map(|t| t.to_string()).unwrap_or_default()
 }
 
-/// Runs the steps that the catalog has not seen, all or none of them.
-async fn bring_up(catalog: &AnyPool) -> Result<(), IndexError> {
+/// Runs the steps that the catalog has not seen, all or none of them; not under a program that works with the old ones.
+async fn bring_up(catalog: &AnyPool, alone: bool) -> Result<(), IndexError> {
     let known = "SELECT 1 FROM sqlite_master WHERE name = 'meta'";
     let version: usize = match sqlx::query(known).fetch_optional(catalog).await.map_err(damaged)? {
         None => 0,
@@ -191,6 +231,16 @@ async fn bring_up(catalog: &AnyPool) -> Result<(), IndexError> {
         return Err(IndexError::DataDamaged {
             reason: format!(
                 "its catalog has version {version} and this program reads up to version {newest}; use the program that wrote it"
+            ),
+        });
+    }
+    if version == newest {
+        return Ok(());
+    }
+    if !alone {
+        return Err(IndexError::DataDamaged {
+            reason: format!(
+                "its catalog has version {version}, this program makes it version {newest}, and another process has it open; stop that one first"
             ),
         });
     }

@@ -6,8 +6,13 @@ use async_trait::async_trait;
 use crate::{IndexError, scope::Call};
 
 pub mod builtin;
+pub mod onnx;
+pub mod remote;
+pub mod scale;
 
 pub use builtin::Builtin;
+pub use onnx::Onnx;
+pub use remote::Remote;
 
 /// A space that vectors live in, and how its cosines mix with words.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,6 +1,6 @@
 //! Floor 0: the corpus and how it is found. Words of the corpus ([`corpus`], [`page`]), for whom a call is made
-//! ([`scope`]), the analyser ([`lexical`]), encoders ([`embed`]), vector stores ([`store`]), the catalog ([`db`],
-//! [`catalog`], [`publish`]), and the search over both arms ([`search`], [`hit`]).
+//! ([`scope`]), the analyser ([`lexical`]), encoders ([`embed`]), vector stores ([`store`]), which of them answer
+//! ([`generation`]), the catalog ([`db`], [`catalog`], [`publish`]), and the search over both arms ([`search`], [`hit`]).
 
 use fault::{Coded, Fault};
 
@@ -9,6 +9,7 @@ pub mod corpus;
 pub mod db;
 pub mod embed;
 pub mod fault;
+pub mod generation;
 pub mod hit;
 pub mod lexical;
 pub mod lexicon;
@@ -57,10 +58,28 @@ pub enum IndexError {
     StoreMismatch { collection: String, reason: String },
     #[error("the encoder failed: {0}")]
     Encoder(String),
+    #[error("the encoder at {host} does not accept the key ({status}); set embedding.api_key or embedding.api_key_file")]
+    EncoderKey { host: String, status: u16 },
+    #[error("the encoder at {host} turns requests away for now; it was asked {tries} times")]
+    EncoderBusy { host: String, tries: u32 },
+    #[error("the encoder at {host} did not send the vectors: {reason}")]
+    EncoderAnswer { host: String, reason: String },
+    #[error("the encoder folder `{dir}`: {reason}")]
+    EncoderFolder { dir: String, reason: String },
+    #[error("ONNX Runtime: {reason}")]
+    EncoderRuntime { reason: String },
     #[error(
-        "the index was built with the encoder `{built}` and `{configured}` is configured; configure the first one again, or delete the `index` folder of the data directory to build it anew"
+        "the index was built with the encoder `{built}` and `{configured}` is configured; configure the first one again, or build another index beside it with `dossier index build` and let that one answer with `dossier index promote`"
     )]
     OtherEncoder { built: String, configured: String },
+    #[error(
+        "the generation `{name}` answers already with the encoder `{space}`; configure another one ([embedding]) to build an index for it"
+    )]
+    SameEncoder { name: String, space: String },
+    #[error("there is no generation `{name}`; there are {names}")]
+    UnknownGeneration { name: String, names: String },
+    #[error("the generation `{name}` cannot answer: {reason}")]
+    GenerationIncomplete { name: String, reason: String },
     #[error("the deadline passed while {doing}")]
     Deadline { doing: &'static str },
     #[error("{0}")]
@@ -107,7 +126,15 @@ impl Coded for IndexError {
             Self::StoreVersion { .. } => "vector_store_version",
             Self::StoreMismatch { .. } => "vector_store_mismatch",
             Self::Encoder(_) => "embedder_unavailable",
+            Self::EncoderKey { .. } => "embedder_unauthorized",
+            Self::EncoderBusy { .. } => "embedder_rate_limited",
+            Self::EncoderAnswer { .. } => "embedder_bad_response",
+            Self::EncoderFolder { .. } => "encoder_invalid",
+            Self::EncoderRuntime { .. } => "encoder_runtime",
             Self::OtherEncoder { .. } => "other_encoder",
+            Self::SameEncoder { .. } => "same_encoder",
+            Self::UnknownGeneration { .. } => "unknown_generation",
+            Self::GenerationIncomplete { .. } => "generation_incomplete",
             Self::Deadline { .. } => "deadline_exceeded",
             Self::Internal(_) => "internal",
         }
@@ -116,8 +143,11 @@ impl Coded for IndexError {
     fn fault(&self) -> Fault {
         match self {
             Self::InvalidName { .. } | Self::EmptyQuery | Self::TopK { .. } | Self::Filter { .. } => Fault::Caller,
-            Self::DataLocked { .. } | Self::OtherEncoder { .. } => Fault::Caller,
-            Self::DataDamaged { .. } | Self::Storage { .. } | Self::Catalog(_) | Self::Store(_) | Self::Encoder(_) => {
+            Self::DataLocked { .. } | Self::OtherEncoder { .. } | Self::SameEncoder { .. } => Fault::Caller,
+            Self::UnknownGeneration { .. } | Self::GenerationIncomplete { .. } => Fault::Caller,
+            Self::EncoderFolder { .. } | Self::EncoderRuntime { .. } => Fault::Caller,
+            Self::DataDamaged { .. } | Self::Storage { .. } | Self::Catalog(_) | Self::Store(_) => Fault::Dependency,
+            Self::Encoder(_) | Self::EncoderKey { .. } | Self::EncoderBusy { .. } | Self::EncoderAnswer { .. } => {
                 Fault::Dependency
             }
             Self::StoreKey { .. } | Self::StoreReadOnly { .. } | Self::StoreCertificate { .. } => Fault::Dependency,

@@ -5,10 +5,7 @@
 //! too, and a passage's match by words is the better of the two. Neither side is scaled by what else was found, so a passage's score does not depend on its neighbours,
 //! and candidates of one arm are scored by the other before they are compared.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -16,7 +13,8 @@ use crate::{
     IndexError,
     catalog::Catalog,
     corpus::DocumentId,
-    embed::Embedder,
+    embed::Space,
+    generation::{Generation, Live},
     hit::{Hit, Hits, Mode, Query, Why},
     lexical, lexicon,
     scope::Call,
@@ -30,14 +28,13 @@ const DEPTH: usize = 100;
 #[derive(Clone)]
 pub struct Searcher {
     catalog: Catalog,
-    store: Arc<dyn VectorStore>,
-    embedder: Arc<dyn Embedder>,
+    live: Live,
 }
 
 impl Searcher {
-    /// A searcher over a catalog, the store with its points, and the encoder that made their vectors.
-    pub fn new(catalog: Catalog, store: Arc<dyn VectorStore>, embedder: Arc<dyn Embedder>) -> Self {
-        Self { catalog, store, embedder }
+    /// A searcher over a catalog and the generation that answers.
+    pub fn new(catalog: Catalog, live: Live) -> Self {
+        Self { catalog, live }
     }
 
     /// The catalog that is searched.
@@ -78,32 +75,33 @@ impl Searcher {
         };
         let visible = Visible { scope: call.scope.clone(), hidden: self.catalog.hidden(call).await?, documents };
         let depth = DEPTH.max(2 * query.top_k);
+        let live = self.live.now();
         let words = async {
             match query.mode {
                 Mode::Dense => Ok(Side::default()),
-                _ => self.by_words(call, &query.text, &visible, depth).await,
+                _ => self.by_words(call, &live, &query.text, &visible, depth).await,
             }
         };
         let meaning = async {
             match query.mode {
                 Mode::Lexical => Ok(Side::default()),
-                _ => self.by_meaning(call, &query.text, &visible, depth).await,
+                _ => self.by_meaning(call, &live, &query.text, &visible, depth).await,
             }
         };
         let abroad = async {
             match query.mode {
                 Mode::Dense => Ok(Side::default()),
-                _ => self.by_translation(call, &query.text, &visible, depth).await,
+                _ => self.by_translation(call, &live, &query.text, &visible, depth).await,
             }
         };
         let (mut words, mut abroad, mut meaning) = futures::try_join!(words, abroad, meaning)?;
         let (by_words, by_meaning) = (candidates(&[&words, &abroad]), meaning.found.clone());
-        self.complete(call, &visible, &mut meaning, &by_words).await?;
+        complete(&*live.store, call, &visible, &mut meaning, &by_words).await?;
         for side in [&mut words, &mut abroad] {
-            self.complete(call, &visible, side, &by_meaning).await?;
+            complete(&*live.store, call, &visible, side, &by_meaning).await?;
         }
         let words = words.or_better(abroad);
-        let ranked = self.fuse(&words, &meaning);
+        let ranked = fuse(live.embedder.space(), &words, &meaning);
         self.hits(call, query, &words, &meaning, ranked).await
     }
 
@@ -118,7 +116,14 @@ impl Searcher {
         Ok((passages, tokens.iter().map(of).collect()))
     }
 
-    async fn by_words(&self, call: &Call, text: &str, visible: &Visible, depth: usize) -> Result<Side, IndexError> {
+    async fn by_words(
+        &self,
+        call: &Call,
+        live: &Generation,
+        text: &str,
+        visible: &Visible,
+        depth: usize,
+    ) -> Result<Side, IndexError> {
         let terms: Vec<u32> = lexical::analyse(text).terms.into_iter().map(|(term, _)| term).collect();
         let (passages, counts) = self.catalog.frequencies(call, &terms).await?;
         let idf = |term: &u32| lexical::idf(passages, counts.get(term).copied().unwrap_or(0).min(passages));
@@ -129,11 +134,18 @@ impl Searcher {
             return Ok(Side::default());
         }
         let weights = known.iter().map(idf).collect();
-        Side::search(&*self.store, call, Arm::Words(known, weights), visible, depth, most).await
+        Side::search(&*live.store, call, Arm::Words(known, weights), visible, depth, most).await
     }
 
     /// The question's words in the other language, if the scope holds reports in it.
-    async fn by_translation(&self, call: &Call, text: &str, visible: &Visible, depth: usize) -> Result<Side, IndexError> {
+    async fn by_translation(
+        &self,
+        call: &Call,
+        live: &Generation,
+        text: &str,
+        visible: &Visible,
+        depth: usize,
+    ) -> Result<Side, IndexError> {
         let asked = if text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)) { "zh" } else { "en" };
         if !self
             .catalog
@@ -165,38 +177,19 @@ impl Searcher {
         let mut weights: Vec<(u32, f32)> = weights.into_iter().collect();
         weights.sort_unstable_by_key(|(term, _)| *term);
         let (terms, weights) = weights.into_iter().unzip();
-        Side::search(&*self.store, call, Arm::Words(terms, weights), visible, depth, most).await
+        Side::search(&*live.store, call, Arm::Words(terms, weights), visible, depth, most).await
     }
 
-    async fn by_meaning(&self, call: &Call, text: &str, visible: &Visible, depth: usize) -> Result<Side, IndexError> {
-        let vector = self.embedder.query(call, text).await?;
-        Side::search(&*self.store, call, Arm::Meaning(vector), visible, depth, 1.0).await
-    }
-
-    /// Scores the candidates of the other arm that this arm did not return.
-    async fn complete(&self, call: &Call, visible: &Visible, side: &mut Side, others: &[Uuid]) -> Result<(), IndexError> {
-        let Some(arm) = &side.arm else { return Ok(()) };
-        let missing: Vec<Uuid> = others.iter().filter(|id| !side.scores.contains_key(id)).copied().collect();
-        let scored = self.store.score(call, arm, visible, &missing).await?;
-        let scale = side.scale;
-        side.scores.extend(scored.into_iter().map(|(id, score)| (id, score / scale)));
-        Ok(())
-    }
-
-    fn fuse(&self, words: &Side, meaning: &Side) -> Vec<(Uuid, f32)> {
-        let space = self.embedder.space();
-        let candidates: HashSet<Uuid> = words.found.iter().chain(&meaning.found).copied().collect();
-        let mut ranked: Vec<(Uuid, f32)> = candidates
-            .into_iter()
-            .map(|id| {
-                let lexical = words.scores.get(&id).copied().unwrap_or(0.0);
-                // A passage whose vector is pending is judged by its words alone, as if its cosine were at the floor.
-                let dense = meaning.scores.get(&id).map_or(0.0, |cosine| space.beta * (cosine - space.cosine_floor));
-                (id, lexical + dense)
-            })
-            .collect();
-        ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        ranked
+    async fn by_meaning(
+        &self,
+        call: &Call,
+        live: &Generation,
+        text: &str,
+        visible: &Visible,
+        depth: usize,
+    ) -> Result<Side, IndexError> {
+        let vector = live.embedder.query(call, text).await?;
+        Side::search(&*live.store, call, Arm::Meaning(vector), visible, depth, 1.0).await
     }
 
     async fn hits(
@@ -224,6 +217,37 @@ impl Searcher {
         }
         Ok(Hits { data, vectors_pending: self.catalog.vectors_pending(call).await? })
     }
+}
+
+/// Scores the candidates of the other arm that this arm did not return.
+async fn complete(
+    store: &dyn VectorStore,
+    call: &Call,
+    visible: &Visible,
+    side: &mut Side,
+    others: &[Uuid],
+) -> Result<(), IndexError> {
+    let Some(arm) = &side.arm else { return Ok(()) };
+    let missing: Vec<Uuid> = others.iter().filter(|id| !side.scores.contains_key(id)).copied().collect();
+    let scored = store.score(call, arm, visible, &missing).await?;
+    let scale = side.scale;
+    side.scores.extend(scored.into_iter().map(|(id, score)| (id, score / scale)));
+    Ok(())
+}
+
+fn fuse(space: &Space, words: &Side, meaning: &Side) -> Vec<(Uuid, f32)> {
+    let candidates: HashSet<Uuid> = words.found.iter().chain(&meaning.found).copied().collect();
+    let mut ranked: Vec<(Uuid, f32)> = candidates
+        .into_iter()
+        .map(|id| {
+            let lexical = words.scores.get(&id).copied().unwrap_or(0.0);
+            // A passage whose vector is pending is judged by its words alone, as if its cosine were at the floor.
+            let dense = meaning.scores.get(&id).map_or(0.0, |cosine| space.beta * (cosine - space.cosine_floor));
+            (id, lexical + dense)
+        })
+        .collect();
+    ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    ranked
 }
 
 /// The candidates of some sides, each once.

@@ -1,6 +1,6 @@
 //! Bytes → passages: reading files of every format ([`parse`], [`sniff`], [`source`]), cutting them into passages
 //! ([`chunk`]), and the durable queue ([`queue`]) whose workers ([`pipeline`]) carry them into the index; whether they
-//! arrived ([`reconcile`]).
+//! arrived ([`reconcile`]); another index filled beside it ([`build`]).
 
 use index::{
     IndexError,
@@ -8,6 +8,7 @@ use index::{
     fault::{Coded, Fault},
 };
 
+pub mod build;
 pub mod chunk;
 pub mod crash;
 pub mod enrich;

@@ -17,21 +17,21 @@ use std::{
 
 use index::{
     IndexError,
-    catalog::{Catalog, bytes, key, to_json, words_to_bytes},
+    catalog::{Catalog, key, to_json, words_to_bytes},
     corpus::{BatchId, DocumentId, Passage, PassageId, PassageKind, Status},
     db::{DataDir, now},
-    embed::Embedder,
     fault::{Coded, Fault},
-    lexical, publish,
+    generation::{self, Generation, Live},
+    publish,
     scope::Call,
-    store::{Point, VectorStore},
 };
 use serde_json::{Map, Value};
 use sqlx::{Any, Row, Transaction};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, RwLock, watch};
 
 use crate::{
     IngestError,
+    build::{self, Unknown, indexed_text, text_hash},
     chunk::Chunker,
     crash,
     enrich::{self, Facts},
@@ -57,14 +57,16 @@ pub struct Pipeline {
     dir: Arc<DataDir>,
     catalog: Catalog,
     queue: Queue,
-    store: Arc<dyn VectorStore>,
-    embedder: Arc<dyn Embedder>,
+    live: Live,
     sandbox: Sandbox,
     words: Notify,
     meaning: Notify,
     words_busy: AtomicBool,
     // Set when the store failed: until it was compared with the catalog again, nothing is taken from the queue.
     doubt: AtomicBool,
+    /// Held by each lane while it works on a group, and by whoever switches generations while none does.
+    turn: RwLock<()>,
+    switching: AtomicBool,
 }
 
 /// A document that was read, before it is written.
@@ -81,25 +83,20 @@ impl Pipeline {
     ///
     /// # Errors
     /// `catalog` if it cannot be read or written; those of the store that will not pass by themselves.
-    pub async fn open(
-        dir: Arc<DataDir>,
-        catalog: Catalog,
-        store: Arc<dyn VectorStore>,
-        embedder: Arc<dyn Embedder>,
-        sandbox: Sandbox,
-    ) -> Result<Self, IndexError> {
+    pub async fn open(dir: Arc<DataDir>, catalog: Catalog, live: Live, sandbox: Sandbox) -> Result<Self, IndexError> {
         let queue = Queue::open(catalog.db().clone()).await?;
         let pipeline = Self {
             dir,
             catalog,
             queue,
-            store,
-            embedder,
+            live,
             sandbox,
             words: Notify::new(),
             meaning: Notify::new(),
             words_busy: AtomicBool::new(false),
             doubt: AtomicBool::new(false),
+            turn: RwLock::new(()),
+            switching: AtomicBool::new(false),
         };
         match pipeline.reconcile().await {
             // A store that is not there yet will be: what is uploaded meanwhile waits in the queue.
@@ -152,7 +149,9 @@ impl Pipeline {
     async fn words_lane(&self, stop: watch::Receiver<bool>) {
         let mut looked = Instant::now();
         while !*stop.borrow() {
+            let turn = self.turn.read().await;
             if !self.store_is_whole().await {
+                drop(turn);
                 pause(&self.words, stop.clone()).await;
                 continue;
             }
@@ -166,6 +165,7 @@ impl Pipeline {
                         }
                         continue;
                     }
+                    drop(turn);
                     pause(&self.words, stop.clone()).await;
                 }
                 Ok(jobs) => {
@@ -173,7 +173,10 @@ impl Pipeline {
                     self.words_group(jobs).await;
                     self.meaning.notify_one();
                 }
-                Err(error) => trouble(&error).await,
+                Err(error) => {
+                    drop(turn);
+                    trouble(&error).await;
+                }
             }
         }
     }
@@ -184,8 +187,12 @@ impl Pipeline {
                 pause(&self.meaning, stop.clone()).await;
                 continue;
             }
+            let turn = self.turn.read().await;
             match self.queue.claim(&[Stage::Embed], GROUP.0, GROUP.1).await {
-                Ok(jobs) if jobs.is_empty() => pause(&self.meaning, stop.clone()).await,
+                Ok(jobs) if jobs.is_empty() => {
+                    drop(turn);
+                    pause(&self.meaning, stop.clone()).await;
+                }
                 Ok(jobs) => {
                     if let Err(error) = self.embed(&jobs, &stop).await {
                         self.give_back(&jobs, &error).await;
@@ -193,7 +200,10 @@ impl Pipeline {
                     // A replaced version leaves its remains to the other lane.
                     self.words.notify_one();
                 }
-                Err(error) => trouble(&error).await,
+                Err(error) => {
+                    drop(turn);
+                    trouble(&error).await;
+                }
             }
         }
     }
@@ -300,6 +310,7 @@ impl Pipeline {
         if jobs.is_empty() {
             return Ok(());
         }
+        let store = &self.live.now().store;
         let mut counts = HashMap::new();
         let mut points = Vec::new();
         for job in jobs {
@@ -310,22 +321,14 @@ impl Pipeline {
                 let passages = self.catalog.passages(job.document, job.version, from, POINTS).await?;
                 let Some(last) = passages.last() else { break };
                 from = last.ordinal + 1;
-                let analyses = analyse(title.clone(), passages).await?;
-                for (id, analysis) in analyses {
+                for (point, analysis) in build::points(&job.scope, job.document, job.version, &title, passages).await? {
                     for (term, _) in &analysis.terms {
                         *terms.entry(*term).or_default() += 1;
                     }
-                    points.push(Point {
-                        id: id.0,
-                        scope: job.scope.clone(),
-                        document: job.document,
-                        version: job.version,
-                        words: lexical::sparse(&analysis),
-                        meaning: None,
-                    });
+                    points.push(point);
                 }
                 if points.len() >= POINTS {
-                    self.store.upsert(std::mem::take(&mut points)).await?;
+                    store.upsert(std::mem::take(&mut points)).await?;
                 }
             }
             let mut terms: Vec<(u32, u32)> = terms.into_iter().collect();
@@ -333,10 +336,10 @@ impl Pipeline {
             counts.insert(job.id, terms);
         }
         if !points.is_empty() {
-            self.store.upsert(points).await?;
+            store.upsert(points).await?;
         }
         crash::point("points_written");
-        self.store.flush().await?;
+        store.flush().await?;
         let mut tx = self.catalog.db().write().await?;
         for job in jobs {
             if !self.queue.holds(&mut tx, job).await? {
@@ -361,6 +364,7 @@ impl Pipeline {
 
     /// Adds the vectors; publishes newer versions.
     async fn embed(&self, jobs: &[Job], stop: &watch::Receiver<bool>) -> Result<(), IndexError> {
+        let live = self.live.now();
         let mut lost = vec![false; jobs.len()];
         let mut batch: Vec<(usize, PassageId, String)> = Vec::new();
         let mut sizes = Vec::with_capacity(jobs.len());
@@ -375,9 +379,9 @@ impl Pipeline {
                 batch.extend(passages.iter().map(|passage| (at, passage.id, indexed_text(&title, passage))));
                 while batch.len() >= TEXTS {
                     let rest = batch.split_off(TEXTS);
-                    self.embed_batch(jobs, &std::mem::replace(&mut batch, rest)).await?;
+                    self.embed_batch(&live, jobs, &std::mem::replace(&mut batch, rest)).await?;
                     self.yield_to_words().await;
-                    if *stop.borrow() {
+                    if *stop.borrow() || self.switching.load(Relaxed) {
                         return Err(IndexError::Deadline { doing: "stopping" });
                     }
                     lost[at] = !self.queue.renew(job, from, from as f32 / sizes[at].max(1) as f32).await?;
@@ -389,10 +393,10 @@ impl Pipeline {
             }
         }
         if !batch.is_empty() {
-            self.embed_batch(jobs, &batch).await?;
+            self.embed_batch(&live, jobs, &batch).await?;
         }
         crash::point("meaning_written");
-        self.store.flush().await?;
+        live.store.flush().await?;
         let mut tx = self.catalog.db().write().await?;
         for job in jobs {
             if !self.queue.holds(&mut tx, job).await? {
@@ -407,42 +411,46 @@ impl Pipeline {
         Ok(tx.commit().await?)
     }
 
-    /// Vectors of up to [`TEXTS`] passages: those of known texts from the catalog, the others from the encoder.
-    async fn embed_batch(&self, jobs: &[Job], batch: &[(usize, PassageId, String)]) -> Result<(), IndexError> {
-        let space = self.embedder.space().id();
-        let hashes: Vec<String> = batch.iter().map(|(_, _, text)| text_hash(text)).collect();
-        let mut vectors = self.catalog.vectors(&space, &hashes).await?;
-        let mut missing: Vec<usize> = Vec::new();
-        for (at, hash) in hashes.iter().enumerate() {
-            if !vectors.contains_key(hash) && !missing.iter().any(|m| hashes[*m] == *hash) {
-                missing.push(at);
-            }
+    async fn embed_batch(&self, live: &Generation, jobs: &[Job], batch: &[(usize, PassageId, String)]) -> Result<(), IndexError> {
+        let call = Call::new(jobs[batch[0].0].scope.clone(), PATIENCE);
+        let texts: Vec<String> = batch.iter().map(|(_, _, text)| text.clone()).collect();
+        let (vectors, _) = build::vectors(&self.catalog, &*live.embedder, &call, &texts).await?;
+        let meaning = |(_, id, text): &(usize, PassageId, String)| Some((id.0, vectors.get(&text_hash(text))?.clone()));
+        live.store.set_meaning(batch.iter().filter_map(meaning).collect()).await
+    }
+
+    /// Lets another generation answer, once it holds what is published: what has come since it was built is written first,
+    /// beside the work of the lanes; then they wait for a moment, the rest follows, and the switch is one transaction. Vectors
+    /// that are not known by then are left to the queue.
+    ///
+    /// # Errors
+    /// `generation_incomplete` if it lacks points all the same, and whatever filling it returns. Then nothing has changed.
+    pub async fn promote(&self, call: &Call, to: Generation) -> Result<(), IndexError> {
+        build::fill(&self.catalog, &to, call, Unknown::Leave, &mut |_| {}).await?;
+        let switching = Switching::new(&self.switching);
+        let waiting = tokio::time::timeout(call.left(), self.turn.write()).await;
+        let lanes = waiting.map_err(|_| IndexError::Deadline { doing: "waiting for the ingest lanes" })?;
+        build::fill(&self.catalog, &to, call, Unknown::Leave, &mut |_| {}).await?;
+        if let Some(reason) = build::incomplete(&self.catalog, &to, false).await? {
+            return Err(IndexError::GenerationIncomplete { name: to.name, reason });
         }
-        if !missing.is_empty() {
-            let call = Call::new(jobs[batch[0].0].scope.clone(), PATIENCE);
-            let texts: Vec<String> = missing.iter().map(|at| batch[*at].2.clone()).collect();
-            let made = self.embedder.passages(&call, &texts).await?;
-            let mut tx = self.catalog.db().write().await?;
-            for (at, vector) in missing.iter().zip(made) {
-                sqlx::query("INSERT INTO vectors (space, hash, vector) VALUES ($1, $2, $3) ON CONFLICT (space, hash) DO NOTHING")
-                    .bind(&space)
-                    .bind(&hashes[*at])
-                    .bind(bytes(&vector))
-                    .execute(&mut *tx)
-                    .await?;
-                vectors.insert(hashes[*at].clone(), vector);
-            }
-            tx.commit().await?;
-            crash::point("vectors_stored");
-        }
-        let points = batch.iter().zip(&hashes).map(|((_, id, _), hash)| (id.0, vectors[hash].clone())).collect();
-        self.store.set_meaning(points).await
+        let mut tx = self.catalog.db().write().await?;
+        generation::promote(&mut tx, &to.name).await?;
+        queue::index_again(&mut tx).await?;
+        tx.commit().await?;
+        self.live.switch(to);
+        drop((lanes, switching));
+        self.reconcile().await?;
+        self.words.notify_one();
+        self.meaning.notify_one();
+        Ok(())
     }
 
     /// Removes what a retired version left: points first, rows last, so that a crash between leaves the job to be done again.
     async fn purge(&self, job: &Job) -> Result<(), IndexError> {
-        self.store.delete(job.document, job.version).await?;
-        self.store.flush().await?;
+        let store = &self.live.now().store;
+        store.delete(job.document, job.version).await?;
+        store.flush().await?;
         crash::point("purged");
         let Some(mut tx) = self.queue.ending(job).await? else { return Ok(()) };
         queue::clear(&mut tx, job.document, job.version).await?;
@@ -462,7 +470,8 @@ impl Pipeline {
 
     /// Compares the store with the catalog, puts back into the queue what the store lacks, and removes what it should not have.
     async fn reconcile(&self) -> Result<(), IndexError> {
-        let difference = reconcile::compare(self.catalog.db(), &*self.store).await?;
+        let store = &self.live.now().store;
+        let difference = reconcile::compare(self.catalog.db(), &**store).await?;
         if difference.is_none() {
             return Ok(());
         }
@@ -473,13 +482,13 @@ impl Pipeline {
             "the vector index differs from the catalog: {wrong} documents are written again, {unknown} are removed"
         );
         for (document, version) in difference.unknown {
-            self.store.delete(document, version).await?;
+            store.delete(document, version).await?;
         }
         let mut versions = Vec::with_capacity(wrong);
         for version in difference.wrong {
             // Points of an earlier reading would stay beside the new ones.
-            if self.store.count(version.document, version.version).await?.0 > version.passages {
-                self.store.delete(version.document, version.version).await?;
+            if store.count(version.document, version.version).await?.0 > version.passages {
+                store.delete(version.document, version.version).await?;
             }
             versions.push((version.document, version.version));
         }
@@ -522,7 +531,7 @@ impl Pipeline {
     }
 
     async fn yield_to_words(&self) {
-        while self.words_busy.load(Relaxed) {
+        while self.words_busy.load(Relaxed) && !self.switching.load(Relaxed) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -553,26 +562,6 @@ impl Pipeline {
             .await?;
         Ok(row.get::<i64, _>(0) as u32)
     }
-}
-
-/// What is searched of a passage: title and headings in front of the text, so that they count with it.
-pub(crate) fn indexed_text(title: &str, passage: &Passage) -> String {
-    let mut text = String::with_capacity(title.len() + passage.text.len() + 64);
-    for part in std::iter::once(title).chain(passage.headings.iter().map(String::as_str)).filter(|part| !part.is_empty()) {
-        text.push_str(part);
-        text.push('\n');
-    }
-    text.push_str(&passage.text);
-    text
-}
-
-pub(crate) fn text_hash(text: &str) -> String {
-    blake3::hash(text.as_bytes()).to_hex()[..32].to_string()
-}
-
-pub(crate) async fn analyse(title: String, passages: Vec<Passage>) -> Result<Vec<(PassageId, lexical::Analysis)>, IndexError> {
-    let work = move || passages.iter().map(|p| (p.id, lexical::analyse(&indexed_text(&title, p)))).collect();
-    tokio::task::spawn_blocking(work).await.map_err(|e| IndexError::Internal(e.to_string()))
 }
 
 async fn set_terms(tx: &mut Transaction<'static, Any>, job: &Job, terms: &[(u32, u32)]) -> Result<(), IndexError> {
@@ -664,6 +653,22 @@ fn language(passages: &[Passage]) -> &'static str {
         }
     }
     if 9 * han > latin { "zh" } else { "en" }
+}
+
+/// Tells the lanes to give way, until it is dropped.
+struct Switching<'a>(&'a AtomicBool);
+
+impl<'a> Switching<'a> {
+    fn new(flag: &'a AtomicBool) -> Self {
+        flag.store(true, Relaxed);
+        Self(flag)
+    }
+}
+
+impl Drop for Switching<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Relaxed);
+    }
 }
 
 async fn pause(wake: &Notify, mut stop: watch::Receiver<bool>) {

@@ -494,6 +494,12 @@ pub(crate) async fn clear(tx: &mut Transaction<'static, Any>, document: Document
     Ok(())
 }
 
+/// Versions whose vectors are pending get their points anew, in a store that has not seen them.
+pub(crate) async fn index_again(tx: &mut Transaction<'static, Any>) -> Result<(), IndexError> {
+    sqlx::query("UPDATE jobs SET stage = 'index', checkpoint = 0 WHERE stage = 'embed'").execute(&mut **tx).await?;
+    Ok(())
+}
+
 async fn set_status(
     tx: &mut Transaction<'static, Any>,
     job: &Job,

@@ -8,14 +8,13 @@ use index::{
     catalog::Catalog,
     corpus::DocumentId,
     db::Db,
-    lexical,
     scope::Scope,
     store::{Point, VectorStore},
 };
 use serde::Serialize;
 use sqlx::Row;
 
-use crate::pipeline::{analyse, indexed_text, text_hash};
+use crate::build::{indexed_text, points, text_hash};
 
 /// Points written between two reports of progress.
 const POINTS: usize = 256;
@@ -124,18 +123,11 @@ pub async fn heal(
             from = last.ordinal + 1;
             let hashes: Vec<String> = passages.iter().map(|p| text_hash(&indexed_text(&version.title, p))).collect();
             let vectors = catalog.vectors(space, &hashes).await?;
-            let points: Vec<Point> = analyse(version.title.clone(), passages)
+            let points: Vec<Point> = points(&version.scope, version.document, version.version, &version.title, passages)
                 .await?
                 .into_iter()
                 .zip(&hashes)
-                .map(|((id, analysis), hash)| Point {
-                    id: id.0,
-                    scope: version.scope.clone(),
-                    document: version.document,
-                    version: version.version,
-                    words: lexical::sparse(&analysis),
-                    meaning: vectors.get(hash).cloned(),
-                })
+                .map(|((point, _), hash)| Point { meaning: vectors.get(hash).cloned(), ..point })
                 .collect();
             healed.points += points.len() as u64;
             whole &= points.iter().all(|point| point.meaning.is_some());

@@ -9,6 +9,7 @@ use index::{
     corpus::{DocumentId, Status},
     db::{DataDir, Db},
     embed::{Builtin, Embedder},
+    generation::{Generation, Live},
     hit::{Filters, Mode, Query},
     scope::{Call, Scope},
     search::Searcher,
@@ -37,9 +38,9 @@ impl House {
         let embedder: Arc<dyn Embedder> = Arc::new(Builtin::load().unwrap());
         let (store, _) = Edge::open(&dir.path().join("index/g1"), embedder.space().dimensions).unwrap();
         let store: Arc<dyn VectorStore> = Arc::new(store);
-        let pipeline = Pipeline::open(data, catalog.clone(), store.clone(), embedder.clone(), Sandbox::InProcess).await.unwrap();
-        let pipeline = Arc::new(pipeline);
-        let searcher = Searcher::new(catalog, store.clone(), embedder);
+        let live = Live::new(Generation { name: "g1".into(), store: store.clone(), embedder });
+        let pipeline = Arc::new(Pipeline::open(data, catalog.clone(), live.clone(), Sandbox::InProcess).await.unwrap());
+        let searcher = Searcher::new(catalog, live);
         let (stop, stopped) = watch::channel(false);
         let workers = tokio::spawn(pipeline.clone().run(stopped));
         Self { dir, pipeline, searcher, store, stop, workers }

@@ -386,6 +386,12 @@ impl Card {
         self.models.iter().filter(|model| fits(&model.name, name)).max_by_key(|model| (model.name == name, model.name.len()))
     }
 
+    /// What is known of the model of this name that makes vectors, as in [`Card::model`].
+    pub fn embedding(&self, name: &str) -> Option<&Embedding> {
+        let known = self.embeddings.iter().filter(|model| fits(&model.name, name));
+        known.max_by_key(|model| (model.name == name, model.name.len()))
+    }
+
     /// How a model of this platform is spoken to; for one that the card does not know, as the card says in general.
     pub fn dialect(&self, name: &str) -> Dialect {
         let model = self.model(name);

@@ -85,7 +85,15 @@ pub const TABLE: &[Entry] = &[
     entry("vector_store_certificate", 503, "The certificate of the vector store is not trusted"),
     entry("vector_store_version", 503, "The vector store has another version"),
     entry("vector_store_mismatch", 503, "The collection of the vector store is another one"),
+    entry("same_encoder", 422, "The index belongs to this encoder already"),
+    entry("unknown_generation", 404, "There is no such index"),
+    entry("generation_incomplete", 422, "The index cannot answer"),
     entry("embedder_unavailable", 503, "The encoder failed"),
+    entry("embedder_unauthorized", 503, "The encoder's endpoint does not accept the key"),
+    entry("embedder_rate_limited", 503, "The encoder's endpoint turns requests away for now"),
+    entry("embedder_bad_response", 502, "The encoder's endpoint did not send the vectors"),
+    entry("encoder_invalid", 422, "The encoder's folder cannot be used"),
+    entry("encoder_runtime", 422, "ONNX Runtime cannot be used"),
     entry("internal", 500, "The server made a mistake"),
 ];
 
@@ -296,6 +304,7 @@ mod tests {
             include_str!("../doctor.rs"),
             include_str!("../door.rs"),
             include_str!("../migrate.rs"),
+            include_str!("../generations.rs"),
             include_str!("../progress.rs"),
             include_str!("../quickstart.rs"),
             include_str!("../target.rs"),

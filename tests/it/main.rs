@@ -8,6 +8,7 @@ mod cluster;
 mod commands;
 mod compose;
 mod crash;
+mod encoders;
 mod fakes;
 mod ingest;
 mod openai;

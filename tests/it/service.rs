@@ -77,6 +77,13 @@ impl Service {
         self.data.path()
     }
 
+    /// Ends the service in good order; its directory is kept.
+    pub fn keep(mut self) -> Arc<TempDir> {
+        self.terminate();
+        self.child.wait().unwrap();
+        self.data.clone()
+    }
+
     /// Asks the process to stop.
     pub fn terminate(&self) {
         assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());

@@ -80,6 +80,7 @@ async fn the_openapi_document_has_every_route_and_every_schema() {
     GET /openapi.json
     GET /readyz
     GET /style.css
+    GET /v1/admin/index
     GET /v1/answers/{id}
     GET /v1/batches/{id}
     GET /v1/batches/{id}/events
@@ -93,6 +94,8 @@ async fn the_openapi_document_has_every_route_and_every_schema() {
     GET /v1/scenarios/{scenario}/documents/{id}/pages/{n}
     GET /v1/scenarios/{scenario}/documents/{id}/passages
     PATCH /v1/scenarios/{scenario}/documents/{id}
+    POST /v1/admin/index/promote
+    POST /v1/admin/index/rollback
     POST /v1/ask
     POST /v1/batches
     POST /v1/batches/{id}/items
