@@ -1,5 +1,6 @@
-//! One suite for both stores: the embedded one always, a Qdrant server when `DOSSIER_TEST_QDRANT_URL` names one
-//! (`DOSSIER_TEST_QDRANT_KEY` its API key). What one returns, the other returns.
+//! One suite for both stores: the embedded one, and a server. The server is the one that `DOSSIER_TEST_QDRANT_URL` names
+//! (`DOSSIER_TEST_QDRANT_KEY` its API key); without it, Qdrant's protocol is spoken to the embedded engine, which shows that
+//! every request says what it must, not what a real server makes of it. What one store returns, the other returns.
 
 #![allow(clippy::unwrap_used)] // a test
 
@@ -20,17 +21,26 @@ use index::{
 };
 use uuid::Uuid;
 
+mod qdrant;
+
+use qdrant::{FakeQdrant, Mood};
+
 const OWNER: &str = "the-suite";
 
-/// The server to test against; without one the reason is printed.
-fn server() -> Option<Server> {
-    let Ok(url) = std::env::var("DOSSIER_TEST_QDRANT_URL") else {
-        eprintln!("skipped for a Qdrant server: DOSSIER_TEST_QDRANT_URL is not set");
-        return None;
+/// The server to test against. It lasts as long as the first part is kept.
+async fn server() -> (Option<FakeQdrant>, Server) {
+    let (fake, url, api_key) = match std::env::var("DOSSIER_TEST_QDRANT_URL") {
+        Ok(url) => (None, url, std::env::var("DOSSIER_TEST_QDRANT_KEY").ok().filter(|key| !key.is_empty())),
+        Err(_) => {
+            eprintln!("without a real Qdrant server: DOSSIER_TEST_QDRANT_URL is not set");
+            let fake = FakeQdrant::start().await;
+            let url = fake.url.clone();
+            (Some(fake), url, Some(qdrant::KEY.to_owned()))
+        }
     };
-    Some(Server {
+    let server = Server {
         url,
-        api_key: std::env::var("DOSSIER_TEST_QDRANT_KEY").ok().filter(|key| !key.is_empty()),
+        api_key,
         prefix: "dossier_test".into(),
         shards: 2,
         replication: 1,
@@ -38,7 +48,8 @@ fn server() -> Option<Server> {
         exact: true,
         timeout: Duration::from_secs(20),
         write_timeout: Duration::from_secs(60),
-    })
+    };
+    (fake, server)
 }
 
 fn generation() -> String {
@@ -50,11 +61,10 @@ async fn check(dimensions: usize, check: impl AsyncFn(&dyn VectorStore, &str)) {
     let dir = tempfile::tempdir().unwrap();
     let (edge, _) = Edge::open(&dir.path().join("g1"), dimensions).unwrap();
     check(&edge, "embedded").await;
-    if let Some(server) = server() {
-        let cluster = Cluster::new(server, &generation(), dimensions, OWNER).unwrap();
-        check(&cluster, "server").await;
-        cluster.discard().await.unwrap();
-    }
+    let (_fake, server) = server().await;
+    let cluster = Cluster::new(server, &generation(), dimensions, OWNER).unwrap();
+    check(&cluster, "server").await;
+    cluster.discard().await.unwrap();
 }
 
 fn call() -> Call {
@@ -259,7 +269,7 @@ async fn check_alike(ours: &dyn VectorStore, theirs: &dyn VectorStore, arm: &Arm
 
 #[tokio::test]
 async fn the_same_corpus_gives_the_same_hits_in_both_stores() {
-    let Some(server) = server() else { return };
+    let (_fake, server) = server().await;
     let encoder = Builtin::load().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let dimensions = encoder.space().dimensions;
@@ -348,7 +358,7 @@ async fn a_server_that_is_not_there_is_told_within_the_deadline() {
 
 #[tokio::test]
 async fn a_collection_of_another_encoder_or_another_installation_is_refused() {
-    let Some(server) = server() else { return };
+    let (_fake, server) = server().await;
     let generation = generation();
     let first = Cluster::new(server.clone(), &generation, 2, OWNER).unwrap();
     let seen = visible(&Scope::default());
@@ -368,7 +378,7 @@ async fn a_collection_of_another_encoder_or_another_installation_is_refused() {
 
 #[tokio::test]
 async fn a_collection_that_was_lost_is_told_and_then_made_again_by_a_write() {
-    let Some(server) = server() else { return };
+    let (_fake, server) = server().await;
     let generation = generation();
     let store = Cluster::new(server.clone(), &generation, 2, OWNER).unwrap();
     let (document, scope) = (DocumentId::new(), Scope::default());
@@ -391,7 +401,7 @@ async fn a_collection_that_was_lost_is_told_and_then_made_again_by_a_write() {
 
 #[tokio::test]
 async fn a_key_that_does_not_fit_is_told_apart_from_one_that_may_only_read() {
-    let Some(server) = server() else { return };
+    let (fake, server) = server().await;
     if server.api_key.is_none() {
         eprintln!("skipped: DOSSIER_TEST_QDRANT_KEY is not set");
         return;
@@ -399,9 +409,13 @@ async fn a_key_that_does_not_fit_is_told_apart_from_one_that_may_only_read() {
     let wrong = Server { api_key: Some("no-such-key".into()), ..server.clone() };
     let store = Cluster::new(wrong, &generation(), 2, OWNER).unwrap();
     assert_eq!(code(store.total().await), "vector_store_unauthorized");
-    let Ok(key) = std::env::var("DOSSIER_TEST_QDRANT_READ_ONLY_KEY") else {
-        eprintln!("skipped: DOSSIER_TEST_QDRANT_READ_ONLY_KEY is not set");
-        return;
+    let key = match (&fake, std::env::var("DOSSIER_TEST_QDRANT_READ_ONLY_KEY")) {
+        (Some(_), _) => qdrant::READ_ONLY_KEY.to_owned(),
+        (None, Ok(key)) => key,
+        (None, Err(_)) => {
+            eprintln!("skipped: DOSSIER_TEST_QDRANT_READ_ONLY_KEY is not set");
+            return;
+        }
     };
     let (generation, scope) = (generation(), Scope::default());
     let full = Cluster::new(server.clone(), &generation, 2, OWNER).unwrap();
@@ -410,4 +424,23 @@ async fn a_key_that_does_not_fit_is_told_apart_from_one_that_may_only_read() {
     assert_eq!(store.search(&call(), &word(1), &visible(&scope), 5).await.unwrap().len(), 1);
     assert_eq!(code(store.upsert(vec![point(DocumentId::new(), 1, 0, &scope, &[(1, 1.0)])]).await), "vector_store_read_only");
     full.discard().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_on_a_bad_day_is_told_by_code_and_a_busy_one_is_asked_again() {
+    let fake = FakeQdrant::start().await;
+    let server = Server { url: fake.url.clone(), api_key: Some(qdrant::KEY.into()), ..server().await.1 };
+    let store = Cluster::new(server.clone(), "g1", 2, OWNER).unwrap();
+    fake.set(Mood::Old);
+    assert_eq!(code(store.total().await), "vector_store_version");
+    fake.set(Mood::Busy(2));
+    assert_eq!(store.total().await.unwrap(), (0, 0), "asked again, it answers");
+    let point = point(DocumentId::new(), 1, 0, &Scope::default(), &[(1, 1.0)]);
+    fake.set(Mood::Busy(3));
+    store.upsert(vec![point.clone()]).await.unwrap();
+    fake.set(Mood::Busy(1000));
+    assert_eq!(code(store.upsert(vec![point.clone()]).await), "vector_store_unavailable", "but not for ever");
+    fake.set(Mood::Full);
+    assert_eq!(code(store.upsert(vec![point]).await), "storage_full");
+    assert_eq!(store.search(&call(), &word(1), &visible(&Scope::default()), 5).await.unwrap().len(), 1, "it still answers");
 }

@@ -69,6 +69,7 @@ pub async fn show_metrics(state: web::Data<State>) -> Result<HttpResponse, Probl
         gauge!("dossier_documents", "status" => status).set(count as f64);
     }
     gauge!("dossier_queue_length").set(state.service.pipeline.queue().waiting().await? as f64);
+    gauge!("dossier_vector_store_up").set(f64::from(u8::from(!state.service.pipeline.store_in_doubt())));
     gauge!("dossier_requests_in_flight").set(state.in_flight() as f64);
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")).body(state.metrics.render()))
 }

@@ -1,6 +1,6 @@
 //! The index on a Qdrant server: moved there, looked after, and what becomes of questions and uploads when the server is gone,
-//! silent or read-only. A server is needed for most of it: `DOSSIER_TEST_QDRANT_URL`, `DOSSIER_TEST_QDRANT_KEY`,
-//! `DOSSIER_TEST_QDRANT_READ_ONLY_KEY`.
+//! silent or read-only. The server is the one of `DOSSIER_TEST_QDRANT_URL`, `DOSSIER_TEST_QDRANT_KEY` and
+//! `DOSSIER_TEST_QDRANT_READ_ONLY_KEY`; without it, Qdrant's protocol in front of the embedded engine.
 
 use std::{
     io::Read,
@@ -25,6 +25,11 @@ use tokio::{
 
 use crate::service::{PATIENCE, Service, dossier, run};
 
+#[path = "../../index/tests/qdrant/mod.rs"]
+mod protocol;
+
+use protocol::FakeQdrant;
+
 const DIMENSIONS: usize = 384;
 
 fn report(place: &str, figure: u32) -> String {
@@ -35,17 +40,28 @@ fn report(place: &str, figure: u32) -> String {
 struct Qdrant {
     url: String,
     key: String,
+    read_only: String,
     prefix: String,
+    _fake: Option<FakeQdrant>,
 }
 
 impl Qdrant {
-    fn from_environment() -> Option<Self> {
-        let Ok(url) = std::env::var("DOSSIER_TEST_QDRANT_URL") else {
-            eprintln!("skipped: DOSSIER_TEST_QDRANT_URL is not set");
-            return None;
-        };
-        let key = std::env::var("DOSSIER_TEST_QDRANT_KEY").unwrap_or_default();
-        Some(Self { url, key, prefix: format!("dossier_test_{}", uuid::Uuid::now_v7().simple()) })
+    async fn start() -> Self {
+        let prefix = format!("dossier_test_{}", uuid::Uuid::now_v7().simple());
+        if let Ok(url) = std::env::var("DOSSIER_TEST_QDRANT_URL") {
+            let [key, read_only] = ["DOSSIER_TEST_QDRANT_KEY", "DOSSIER_TEST_QDRANT_READ_ONLY_KEY"];
+            let [key, read_only] = [key, read_only].map(|name| std::env::var(name).unwrap_or_default());
+            return Self { url, key, read_only, prefix, _fake: None };
+        }
+        eprintln!("without a real Qdrant server: DOSSIER_TEST_QDRANT_URL is not set");
+        let fake = FakeQdrant::start().await;
+        let (key, read_only) = (protocol::KEY.to_owned(), protocol::READ_ONLY_KEY.to_owned());
+        Self { url: fake.url.clone(), key, read_only, prefix, _fake: Some(fake) }
+    }
+
+    /// A server at an address, of which nothing else is known.
+    fn at(url: String) -> Self {
+        Self { url, key: String::new(), read_only: String::new(), prefix: "dossier_test".into(), _fake: None }
     }
 
     /// The settings of a service that reaches the server at `url`.
@@ -220,7 +236,7 @@ async fn an_index_is_migrated_from_the_catalog_alone() {
 #[tokio::test]
 async fn without_its_server_a_service_takes_documents_and_says_that_it_is_not_ready() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let nowhere = Qdrant { url: format!("http://{free}"), key: String::new(), prefix: "dossier_test".into() };
+    let nowhere = Qdrant::at(format!("http://{free}"));
     let data = Arc::new(tempfile::tempdir().unwrap());
     let service = nowhere.serve(&data, &nowhere.url).await;
     assert_eq!(service.get("/healthz").await.status, 200);
@@ -261,8 +277,7 @@ async fn a_certificate_that_nobody_vouches_for_stops_the_start_with_what_to_do()
             tls.read_exact(&mut [0; 1]).ok();
         }
     });
-    let server =
-        Qdrant { url: format!("https://localhost:{}", address.port()), key: String::new(), prefix: "dossier_test".into() };
+    let server = Qdrant::at(format!("https://localhost:{}", address.port()));
     let data = tempfile::tempdir().unwrap();
     let (code, said, _) = command(data.path(), &server.settings(&server.url), &["search", "cranes"]);
     assert_eq!((code, &said["error"]["code"]), (1, &json!("vector_store_certificate")), "{said}");
@@ -271,7 +286,7 @@ async fn a_certificate_that_nobody_vouches_for_stops_the_start_with_what_to_do()
 
 #[tokio::test]
 async fn the_index_moves_to_a_server_and_back_and_finds_the_same() {
-    let Some(qdrant) = Qdrant::from_environment() else { return };
+    let qdrant = Qdrant::start().await;
     let data = Arc::new(tempfile::tempdir().unwrap());
     let service = Service::on(data.clone(), &[]).await;
     let mut ids = Vec::new();
@@ -315,7 +330,7 @@ async fn the_index_moves_to_a_server_and_back_and_finds_the_same() {
 
 #[tokio::test]
 async fn while_the_server_is_cut_off_or_silent_questions_fail_in_time_and_uploads_wait() {
-    let Some(qdrant) = Qdrant::from_environment() else { return };
+    let qdrant = Qdrant::start().await;
     let proxy = Proxy::to(&qdrant.url).await;
     let data = Arc::new(tempfile::tempdir().unwrap());
     let service = qdrant.serve(&data, &proxy.url).await;
@@ -353,7 +368,7 @@ async fn while_the_server_is_cut_off_or_silent_questions_fail_in_time_and_upload
 
 #[tokio::test]
 async fn a_collection_that_is_lost_in_the_middle_is_filled_again_from_the_catalog() {
-    let Some(qdrant) = Qdrant::from_environment() else { return };
+    let qdrant = Qdrant::start().await;
     let data = Arc::new(tempfile::tempdir().unwrap());
     let service = qdrant.serve(&data, &qdrant.url).await;
     service.ingest("a.md", report("Aldermoor", 12)).await;
@@ -379,16 +394,16 @@ async fn a_collection_that_is_lost_in_the_middle_is_filled_again_from_the_catalo
 
 #[tokio::test]
 async fn a_server_that_only_reads_answers_questions_and_documents_wait() {
-    let Some(qdrant) = Qdrant::from_environment() else { return };
-    let Ok(read_only) = std::env::var("DOSSIER_TEST_QDRANT_READ_ONLY_KEY") else {
+    let qdrant = Qdrant::start().await;
+    if qdrant.read_only.is_empty() {
         eprintln!("skipped: DOSSIER_TEST_QDRANT_READ_ONLY_KEY is not set");
         return;
-    };
+    }
     let data = Arc::new(tempfile::tempdir().unwrap());
     let service = qdrant.serve(&data, &qdrant.url).await;
     service.ingest("a.md", report("Aldermoor", 12)).await;
     drop(service);
-    let reader = Qdrant { url: qdrant.url.clone(), key: read_only, prefix: qdrant.prefix.clone() };
+    let reader = Qdrant { key: qdrant.read_only.clone(), prefix: qdrant.prefix.clone(), ..Qdrant::at(qdrant.url.clone()) };
     let service = reader.serve(&data, &reader.url).await;
     assert!(!search(&service, "cranes", "hybrid").await.is_empty());
     let reply = service.upload("b.md", report("Brackwater", 5)).await;
