@@ -190,7 +190,8 @@ fn state<'a>(report: &'a Value, check: &str) -> &'a str {
     finding.unwrap_or_else(|| panic!("nothing about {check}: {report}"))["state"].as_str().unwrap()
 }
 
-#[tokio::test]
+// Commands and starts block this thread: the server and the way to it run on others.
+#[tokio::test(flavor = "multi_thread")]
 async fn doctor_finds_an_index_that_lacks_something_and_writes_it_again_from_the_catalog() {
     let data = Arc::new(tempfile::tempdir().unwrap());
     let service = Service::on(data.clone(), &[]).await;
@@ -212,7 +213,7 @@ async fn doctor_finds_an_index_that_lacks_something_and_writes_it_again_from_the
     assert_eq!(every_search(&service).await, before);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_index_is_migrated_from_the_catalog_alone() {
     let data = Arc::new(tempfile::tempdir().unwrap());
     let service = Service::on(data.clone(), &[]).await;
@@ -233,7 +234,7 @@ async fn an_index_is_migrated_from_the_catalog_alone() {
     assert_eq!(every_search(&service).await, before);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn without_its_server_a_service_takes_documents_and_says_that_it_is_not_ready() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nowhere = Qdrant::at(format!("http://{free}"));
@@ -258,7 +259,7 @@ async fn without_its_server_a_service_takes_documents_and_says_that_it_is_not_re
     assert_eq!((code, state(&report, "store")), (1, "wrong"), "{report}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_that_nobody_vouches_for_stops_the_start_with_what_to_do() {
     let (certificate, key) = (include_str!("cluster/untrusted.pem"), include_str!("cluster/untrusted.key.pem"));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -284,7 +285,7 @@ async fn a_certificate_that_nobody_vouches_for_stops_the_start_with_what_to_do()
     assert!(said["error"]["detail"].as_str().unwrap().contains("SSL_CERT_FILE"), "{said}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_index_moves_to_a_server_and_back_and_finds_the_same() {
     let qdrant = Qdrant::start().await;
     let data = Arc::new(tempfile::tempdir().unwrap());
@@ -328,7 +329,7 @@ async fn the_index_moves_to_a_server_and_back_and_finds_the_same() {
     collection.discard().await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn while_the_server_is_cut_off_or_silent_questions_fail_in_time_and_uploads_wait() {
     let qdrant = Qdrant::start().await;
     let proxy = Proxy::to(&qdrant.url).await;
@@ -366,7 +367,7 @@ async fn while_the_server_is_cut_off_or_silent_questions_fail_in_time_and_upload
     qdrant.collection(data.path()).await.discard().await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_collection_that_is_lost_in_the_middle_is_filled_again_from_the_catalog() {
     let qdrant = Qdrant::start().await;
     let data = Arc::new(tempfile::tempdir().unwrap());
@@ -392,7 +393,7 @@ async fn a_collection_that_is_lost_in_the_middle_is_filled_again_from_the_catalo
     collection.discard().await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_only_reads_answers_questions_and_documents_wait() {
     let qdrant = Qdrant::start().await;
     if qdrant.read_only.is_empty() {
