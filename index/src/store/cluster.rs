@@ -406,7 +406,14 @@ fn passing(status: &Status) -> bool {
         Code::Unavailable | Code::Aborted | Code::ResourceExhausted => true,
         // The transport reports broken connections under these; what the server means by them is not worth another try.
         Code::Internal | Code::Unknown | Code::Cancelled => {
-            let broken = ["Failed to connect", "transport error", "h2 protocol error", "broken pipe", "Timeout expired"];
+            let broken = [
+                "Failed to connect",
+                "transport error",
+                "h2 protocol error",
+                "broken pipe",
+                "operation was canceled",
+                "Timeout expired",
+            ];
             !untrusted(status.message()) && broken.iter().any(|part| status.message().contains(part))
         }
         _ => false,
