@@ -77,14 +77,14 @@ pub struct Healed {
 pub async fn compare(db: &Db, store: &dyn VectorStore) -> Result<Difference, IndexError> {
     // The store first: a version has its row before it has points, so that none that is being written looks unknown.
     let found = store.total().await?;
-    let (settled, rest) = versions(db).await?;
+    let (settled, _, busy) = versions(db).await?;
     let sum = |embedded: bool| settled.iter().filter(|v| v.embedded || !embedded).map(|v| v.passages).sum();
     let expected = (sum(false), sum(true));
-    if rest.is_empty() && found == expected {
+    if !busy && found == expected {
         return Ok(Difference { expected, found, ..Difference::default() });
     }
     let mut counts = store.versions().await?;
-    let (settled, rest) = versions(db).await?;
+    let (settled, rest, _) = versions(db).await?;
     let wrong = settled.into_iter().filter(|version| {
         let (points, vectors) = counts.remove(&(version.document, version.version)).unwrap_or_default();
         points != version.passages || (version.embedded && vectors != points)
@@ -143,15 +143,15 @@ pub async fn heal(
     Ok(healed)
 }
 
-/// The versions whose counts are settled, and the keys of the others.
-async fn versions(db: &Db) -> Result<(Vec<Version>, HashSet<(DocumentId, u32)>), IndexError> {
+/// The versions whose counts are settled, the keys of the others, and whether a worker is to do something about one of those.
+async fn versions(db: &Db) -> Result<(Vec<Version>, HashSet<(DocumentId, u32)>, bool), IndexError> {
     let rows = sqlx::query(
         "SELECT v.document, v.version, v.tenant, v.scenario, COALESCE(v.title, ''), v.passages, v.state, \
          (SELECT j.stage FROM jobs j WHERE j.document = v.document AND j.version = v.version) FROM versions v",
     )
     .fetch_all(db.read())
     .await?;
-    let (mut settled, mut rest) = (Vec::with_capacity(rows.len()), HashSet::new());
+    let (mut settled, mut rest, mut busy) = (Vec::with_capacity(rows.len()), HashSet::new(), false);
     for row in &rows {
         let id = row.get::<String, _>(0).parse();
         let document = DocumentId(id.map_err(|_| IndexError::DataDamaged { reason: "a document has no valid id".into() })?);
@@ -160,7 +160,8 @@ async fn versions(db: &Db) -> Result<(Vec<Version>, HashSet<(DocumentId, u32)>),
         let embedded = match (state.as_str(), stage.as_deref()) {
             ("live", None) => true,
             ("live" | "pending", Some("embed")) => false,
-            _ => {
+            (_, stage) => {
+                busy |= stage.is_some();
                 rest.insert((document, version));
                 continue;
             }
@@ -169,5 +170,5 @@ async fn versions(db: &Db) -> Result<(Vec<Version>, HashSet<(DocumentId, u32)>),
         let passages = row.get::<i64, _>(5) as u64;
         settled.push(Version { document, version, scope, title: row.get(4), passages, embedded });
     }
-    Ok((settled, rest))
+    Ok((settled, rest, busy))
 }
