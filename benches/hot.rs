@@ -103,6 +103,7 @@ async fn queries(folder: &Path, builtin: Arc<Builtin>, call: &Call) {
             title: None,
             language: None,
             metadata: Default::default(),
+            facts: Default::default(),
         };
         let items = (0..COPIES).map(|number| Item { name: name.clone(), upload: Ok(copy(number)) }).collect();
         pipeline.accept(call, batch, items).await.unwrap();

@@ -49,6 +49,7 @@ impl Service {
     pub async fn open(data: &Path, settings: Settings) -> Result<Arc<Self>, IndexError> {
         // They were found to be valid when they were read.
         let endpoint = settings.llm.endpoint().unwrap_or_default();
+        let packs = Arc::new(settings.packs.open().unwrap_or_default());
         let dir = Arc::new(DataDir::open(data)?);
         let db = Db::open(&dir).await?;
         let live = Live::new(answering(&settings, &dir, &db).await?);
@@ -59,7 +60,7 @@ impl Service {
         };
         let pipeline = Arc::new(Pipeline::open(dir.clone(), catalog.clone(), live.clone(), sandbox).await?);
         let searcher = Searcher::new(catalog.clone(), live);
-        let engine = Engine::new(searcher.clone(), endpoint, settings.server.room());
+        let engine = Engine::new(searcher.clone(), endpoint, packs, settings.server.room());
         let (stop, stopped) = watch::channel(false);
         let workers = tokio::sync::Mutex::new(Some(tokio::spawn(pipeline.clone().run(stopped))));
         Ok(Arc::new(Self { settings, catalog, pipeline, searcher, engine, dir, stop, workers }))

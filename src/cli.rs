@@ -1,6 +1,7 @@
 //! The command line: what can be said, what runs for it, and which exit code tells how it ended.
 
 use std::{
+    collections::HashSet,
     io::IsTerminal,
     path::{Path, PathBuf},
     sync::Arc,
@@ -13,11 +14,16 @@ use index::{
     fault::{Coded, Fault},
     hit::{Filters, Mode},
 };
-use ingest::{IngestError, source};
+use ingest::{
+    IngestError,
+    manifest::Manifest,
+    source::{self, Source},
+};
 use rag::{
     RagError,
     ask::{AnswerMode, Ask},
     card::{Card, Cards},
+    pack::{PackError, Packs, shelf::STANDARD},
 };
 use serde_json::json;
 
@@ -79,6 +85,12 @@ impl From<RagError> for Failure {
 impl From<IngestError> for Failure {
     fn from(error: IngestError) -> Self {
         Self::coded(&error)
+    }
+}
+
+impl From<PackError> for Failure {
+    fn from(error: PackError) -> Self {
+        Failure::new(exit::USAGE, "pack_invalid", error.to_string())
     }
 }
 
@@ -146,8 +158,15 @@ enum Command {
     /// Take documents in: files, folders, .zip archives, .jsonl lists
     Ingest {
         /// What to take in.
-        #[arg(required = true, value_name = "PATH")]
+        #[arg(required_unless_present_any = ["manifest", "resume"], value_name = "PATH")]
         paths: Vec<PathBuf>,
+        /// A CSV or JSONL that says what the documents are, one a row: `path` or `external_id`, and company, period, …;
+        /// without PATH, the files it names are taken in.
+        #[arg(long, value_name = "FILE")]
+        manifest: Option<PathBuf>,
+        /// Go on with a batch that was interrupted: what it holds already is left out.
+        #[arg(long, value_name = "BATCH")]
+        resume: Option<String>,
         /// Go into folders inside folders.
         #[arg(long, short)]
         recursive: bool,
@@ -216,6 +235,11 @@ enum Command {
         /// Write what the index lacks anew from the catalog, and remove what it should not have.
         #[arg(long)]
         fix: bool,
+    },
+    /// Packs: what is known of an industry, as folders of files
+    Pack {
+        #[command(subcommand)]
+        command: Pack,
     },
     /// Tools for developing against dossier
     Dev {
@@ -327,6 +351,20 @@ enum Eval {
         after: PathBuf,
         #[command(flatten)]
         guard: EvalGuard,
+    },
+    /// Measure what documents are taken for (company, kind, period, …) against the truth
+    Fields {
+        /// Sets, or folders of documents.
+        #[arg(required = true, value_name = "DIR")]
+        dirs: Vec<PathBuf>,
+        /// JSON lines of what is known; without it, what the corpus of a set says.
+        #[arg(long, value_name = "FILE")]
+        truth: Option<PathBuf>,
+    },
+    /// Measure how tables are read against a set with the cells of each (tables.jsonl)
+    Tables {
+        /// The set.
+        dir: PathBuf,
     },
     /// What later runs are compared with
     Baseline {
@@ -493,6 +531,22 @@ enum Index {
 }
 
 #[derive(Debug, Subcommand)]
+enum Pack {
+    /// List the packs
+    Ls,
+    /// Show one pack: names, statements, thresholds, instructions
+    Show {
+        /// Its name; the one in use if absent.
+        name: Option<String>,
+    },
+    /// Check the packs in force, or those in a folder; names all that is wrong, with file and line
+    Check {
+        /// A folder with packs, one folder each.
+        dir: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 enum Dev {
     /// Serve a model that knows nothing, speaks like a platform, and misbehaves by name
     FakeLlm {
@@ -575,6 +629,7 @@ async fn run(line: Line) -> Result<u8, Failure> {
         }
         Command::Models { command } => models(&settings, &common.data, command, common.json),
         Command::Index { command: Index::Generations(command) } => generations::run(common, settings, command).await,
+        Command::Pack { command } => packs(&settings, command, common.json),
         Command::Dev { command: Dev::FakeLlm { bind, profile, misbehave } } => {
             fake_llm(&settings, &bind, profile.as_deref(), misbehave).await
         }
@@ -636,6 +691,24 @@ async fn run(line: Line) -> Result<u8, Failure> {
             crate::target::accept(eval::Record::read(&run)?, &out, Some(reason))?;
             Ok(exit::OK)
         }
+        Command::Eval { command: Eval::Fields { dirs, truth } } => {
+            let report = eval::fields::measure(&dirs, truth.as_deref(), &crate::target::facts)?;
+            if common.json {
+                show::json(&report)
+            } else {
+                print!("{}", report.table())
+            }
+            Ok(exit::OK)
+        }
+        Command::Eval { command: Eval::Tables { dir } } => {
+            let report = eval::tables::measure(&dir, &crate::target::pages)?;
+            if common.json {
+                show::json(&report)
+            } else {
+                print!("{}", report.table())
+            }
+            Ok(exit::OK)
+        }
         Command::Eval { command: Eval::Power { cases, flips, drop, rounds, guard } } => {
             let study = eval::power::Study { cases, flips, drop, rounds: rounds as usize };
             let power = study.run(&(&guard).into())?;
@@ -647,8 +720,12 @@ async fn run(line: Line) -> Result<u8, Failure> {
             Ok(exit::OK)
         }
         command => {
-            if let Command::Ingest { paths, recursive, dry_run: true, .. } = &command {
-                return dry_run(paths, *recursive, common.json);
+            if let Command::Ingest { paths, recursive, manifest, dry_run: true, .. } = &command {
+                return dry_run(&sources(paths, *recursive, manifest.as_deref())?, common.json);
+            }
+            if let Command::Ingest { paths, recursive, manifest: Some(manifest), .. } = &command {
+                // What is wrong with it is told before a data directory is made.
+                sources(paths, *recursive, Some(manifest))?;
             }
             let door = Door::open(common, settings).await?;
             let result = with_door(&door, command, common.json).await;
@@ -660,7 +737,10 @@ async fn run(line: Line) -> Result<u8, Failure> {
 
 async fn with_door(door: &Door, command: Command, json: bool) -> Result<u8, Failure> {
     match command {
-        Command::Ingest { paths, recursive, scenario, .. } => ingest(door, &paths, recursive, &scenario.scenario, json).await,
+        Command::Ingest { paths, recursive, manifest, resume, scenario, .. } => {
+            let sources = sources(&paths, recursive, manifest.as_deref())?;
+            ingest(door, sources, resume.as_deref(), &scenario.scenario, json).await
+        }
         Command::Ask { question, stream, mode, top_k, scenario } => {
             let mode = match mode {
                 Writer::Answer => AnswerMode::Answer,
@@ -728,6 +808,36 @@ fn card<'a>(cards: &'a Cards, name: &str) -> Result<&'a Card, Failure> {
         let known = cards.names().join(", ");
         Failure::new(exit::FAILED, "not_found", format!("there is no card `{name}`; there are {known}"))
     })
+}
+
+fn packs(settings: &Settings, command: Pack, json: bool) -> Result<u8, Failure> {
+    let packs = settings.packs.open()?;
+    match command {
+        Pack::Ls if json => {
+            let data: Vec<_> = packs.all().iter().map(|pack| json!(pack.shown())).collect();
+            show::json(&json!({ "data": data }));
+        }
+        Pack::Ls => packs.all().iter().for_each(|pack| show::pack(pack, pack.name == settings.packs.r#use)),
+        Pack::Show { name } => {
+            if let Some(name) = &name {
+                packs.known(name).map_err(|error| Failure::new(exit::FAILED, "not_found", error.to_string()))?;
+            }
+            let pack = packs.get(name.as_deref());
+            if json { show::json(&pack.shown()) } else { print!("{}", toml::to_string(&pack.shown()).unwrap_or_default()) }
+        }
+        Pack::Check { dir } => {
+            let packs = match &dir {
+                None => packs,
+                Some(dir) => Packs::open(Some(dir), STANDARD)?,
+            };
+            let names: Vec<String> = packs.all().iter().map(|pack| pack.name.clone()).collect();
+            if json {
+                show::json(&json!({ "valid": names }));
+            }
+            eprintln!("valid: {}", names.join(", "));
+        }
+    }
+    Ok(exit::OK)
 }
 
 /// Runs until it is interrupted.
@@ -799,14 +909,34 @@ async fn batch(door: &Door, command: Batch, json: bool) -> Result<u8, Failure> {
     Ok(if wait { outcome(&items) } else { exit::OK })
 }
 
-async fn ingest(door: &Door, paths: &[PathBuf], recursive: bool, scenario: &str, json: bool) -> Result<u8, Failure> {
+/// What the paths stand for, with what the manifest says of them.
+fn sources(paths: &[PathBuf], recursive: bool, manifest: Option<&Path>) -> Result<Vec<Source>, Failure> {
+    let manifest = manifest.map(Manifest::read).transpose()?;
+    let named = manifest.as_ref().filter(|_| paths.is_empty()).map(Manifest::paths).unwrap_or_default();
     let mut sources = Vec::new();
-    for path in paths {
+    for path in paths.iter().chain(&named) {
         sources.extend(source::expand(path, recursive)?);
     }
-    let count = sources.len();
-    let batch = door.open_batch(scenario).await?;
-    eprintln!("batch {batch}: {count} documents");
+    if let Some(manifest) = manifest {
+        manifest.apply(&mut sources)?;
+    }
+    Ok(sources)
+}
+
+async fn ingest(door: &Door, mut sources: Vec<Source>, resume: Option<&str>, scenario: &str, json: bool) -> Result<u8, Failure> {
+    let (batch, held) = match resume {
+        None => (door.open_batch(scenario).await?, 0),
+        Some(id) => {
+            let missing = || Failure::new(exit::FAILED, "not_found", format!("there is no batch `{id}`"));
+            let batch: BatchId = id.parse().map_err(|_| missing())?;
+            door.batch(scenario, batch).await?.ok_or_else(missing)?;
+            let held: HashSet<String> = door.items(scenario, batch).await?.into_iter().map(|item| item.path).collect();
+            sources.retain(|source| !held.contains(&source.name));
+            (batch, held.len())
+        }
+    };
+    eprintln!("batch {batch}: {} documents", sources.len());
+    let count = held + sources.len();
     let (_, state) =
         tokio::try_join!(door.ingest(scenario, batch, sources), progress::watch(door, scenario, batch, Some(count)))?;
     let items = door.items(scenario, batch).await?;
@@ -827,14 +957,12 @@ fn outcome(items: &[ingest::queue::BatchItem]) -> u8 {
     }
 }
 
-fn dry_run(paths: &[PathBuf], recursive: bool, json: bool) -> Result<u8, Failure> {
-    for path in paths {
-        for source in source::expand(path, recursive)? {
-            if json {
-                show::line(&json!({ "path": source.name, "external_id": source.external_id }));
-            } else {
-                println!("{}", source.name);
-            }
+fn dry_run(sources: &[Source], json: bool) -> Result<u8, Failure> {
+    for source in sources {
+        if json {
+            show::line(&json!({ "path": source.name, "external_id": source.external_id, "facts": source.facts }));
+        } else {
+            println!("{}", source.name);
         }
     }
     Ok(exit::OK)

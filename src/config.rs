@@ -10,6 +10,7 @@ use index::store::cluster::Server as Cluster;
 use rag::{
     card::{Auth, Card, Cards, Dialect},
     chat::Endpoint,
+    pack::Packs,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,7 @@ pub struct Settings {
     pub qdrant: Qdrant,
     pub embedding: Embedding,
     pub llm: Llm,
+    pub packs: PackSettings,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -181,6 +183,25 @@ pub struct Llm {
     pub fallback: Fallback,
     pub first_byte_timeout: u64,
     pub idle_timeout: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct PackSettings {
+    pub dir: String,
+    pub r#use: String,
+}
+
+impl PackSettings {
+    /// The packs that are known.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them, with file and line.
+    pub fn open(&self) -> Result<Packs, ConfigError> {
+        let folder = (!self.dir.is_empty()).then(|| Path::new(&self.dir));
+        Packs::open(folder, &self.r#use).map_err(|error| ConfigError(error.0.iter().map(ToString::to_string).collect()))
+    }
 }
 
 /// What happens when the model's endpoint fails.
@@ -357,6 +378,9 @@ impl Settings {
         if let Ok(cards) = self.llm.cards() {
             self.embedding.check(&cards, wrong);
         }
+        if let Err(ConfigError(more)) = self.packs.open() {
+            wrong.extend(more);
+        }
         for (name, value) in [
             ("server.deadline", self.server.deadline),
             ("llm.first_byte_timeout", self.llm.first_byte_timeout),
@@ -465,5 +489,7 @@ mod tests {
         check("[llm]\nbase_url = \"http://x/v1\"\nmodel = \"m\"\ncontext_tokens = 100", "at least 1024");
         check("[llm]\nfallback = \"maybe\"", "fallback");
         check("[llm]\ncards = \"/nowhere\"", "/nowhere:1: it cannot be read");
+        check("[packs]\nuse = \"fnance\"", "did you mean `finance`?");
+        check("[packs]\ndir = \"/nowhere\"", "/nowhere:1: it cannot be read");
     }
 }

@@ -323,6 +323,7 @@ fn item(source: Source, limit: u64) -> Item {
         title: source.title,
         language: source.language,
         metadata: source.metadata,
+        facts: source.facts,
         bytes,
     });
     Item { name, upload }
@@ -408,7 +409,7 @@ impl Remote {
                 Ok(upload) => {
                     let about = json!({
                         "external_id": upload.external_id, "path": upload.path, "title": upload.title,
-                        "language": upload.language, "metadata": upload.metadata,
+                        "language": upload.language, "metadata": upload.metadata, "facts": upload.facts,
                     });
                     form = form.text("about", about.to_string());
                     form = form.part("file", reqwest::multipart::Part::bytes(upload.bytes).file_name(upload.name));

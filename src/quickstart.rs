@@ -92,6 +92,7 @@ fn source(name: &str, bytes: &[u8]) -> Source {
         title: None,
         language: None,
         metadata: Map::new(),
+        facts: Map::new(),
         content: Content::Bytes(bytes.to_vec()),
     }
 }

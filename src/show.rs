@@ -11,6 +11,7 @@ use ingest::queue::{Batch, BatchItem};
 use rag::{
     ask::{Answer, Verdict},
     card::{Card, Origin},
+    pack::Pack,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -90,6 +91,19 @@ pub fn card(card: &Card, origin: &Origin) {
     println!("{:<12} {:<52} {:<8} {}{own}", card.name, url, card.seen_on, card.title);
 }
 
+/// A pack as a line of a table; the one in use is marked.
+pub fn pack(pack: &Pack, used: bool) {
+    let mark = if used { '*' } else { ' ' };
+    let concepts = pack.glossary.concepts().len();
+    println!(
+        "{mark} {:<14} {:<8} {:<6} {concepts:>4} concepts  {}",
+        pack.name,
+        pack.version,
+        pack.languages.join(","),
+        pack.title
+    );
+}
+
 /// Hits with where they stand.
 pub fn hits(hits: &Hits) {
     for Hit { rank, score, passage, .. } in &hits.data {
@@ -140,10 +154,20 @@ pub fn document(d: &Document) {
     if !d.metadata.is_empty() {
         println!("  metadata   {}", Value::Object(d.metadata.clone()));
     }
+    if !d.labels.is_empty() {
+        println!("  labels     {}", d.labels.join(", "));
+    }
     for (name, fact) in &d.facts {
-        if let Some(value) = fact.get("value") {
-            println!("  {name:<10} {} ({})", plain(value), fact.get("from").map(plain).unwrap_or_default());
+        let value = fact.get("value").unwrap_or(fact);
+        if value.is_null() || value.as_array().is_some_and(Vec::is_empty) {
+            continue;
         }
+        let sure =
+            fact.get("confidence").and_then(Value::as_f64).map(|sure| format!("{:.0} %, ", sure * 100.0)).unwrap_or_default();
+        let from = fact.get("from").map(|from| format!("  ({sure}{})", plain(from))).unwrap_or_default();
+        let read = fact.get("read").and_then(|read| read.get("value").or(Some(read))).filter(|read| !read.is_null());
+        let read = read.map(|read| format!("  instead of {}", plain(read))).unwrap_or_default();
+        println!("  {name:<10} {}{from}{read}", plain(value));
     }
     if let Some(error) = &d.error {
         println!("  error      {}: {}", error.code, error.detail);
@@ -158,6 +182,7 @@ fn plain(value: &Value) -> String {
         Value::Object(fields) => {
             fields.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| format!("{k} {}", plain(v))).collect::<Vec<_>>().join(", ")
         }
+        Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
 }

@@ -12,9 +12,16 @@ use eval::{Comparison, EvalError, Ingested, Mutant, NotIngested, Options, Panel,
 use index::{
     corpus::DocumentId,
     hit::{Filters, Hits, Mode, Query},
+    page::Page,
 };
-use ingest::source;
+use ingest::{
+    enrich,
+    parse::{About, parse},
+    sniff::sniff,
+    source,
+};
 use rag::ask::{Answer, Ask};
+use serde_json::{Map, Value};
 
 use crate::{
     assemble::Service,
@@ -113,6 +120,34 @@ pub async fn measured(dir: &Path, settings: &Settings, encoders: &Path) -> Resul
         std::os::unix::fs::symlink(encoders, crate::encoders::folder(data.path())).map_err(failed)?;
     }
     Ok(Record::of(&measure(dir, data.path(), settings, &Options::default()).await?))
+}
+
+/// The pages of a file, as the parser reads them.
+pub fn pages(file: &Path) -> Result<Vec<Page>, String> {
+    read(file).map(|(_, pages)| pages)
+}
+
+/// The facts of a file, as the catalog keeps them, from its pages and its name alone.
+pub fn facts(file: &Path) -> Result<Map<String, Value>, String> {
+    let (about, pages) = read(file)?;
+    let facts = enrich::facts(&file.to_string_lossy(), &Map::new(), &about, &pages);
+    match serde_json::to_value(facts) {
+        Ok(Value::Object(facts)) => Ok(facts),
+        _ => Err("its facts are no object".into()),
+    }
+}
+
+fn read(file: &Path) -> Result<(About, Vec<Page>), String> {
+    let bytes = std::fs::read(file).map_err(|e| e.to_string())?;
+    let name = file.to_string_lossy();
+    let format = sniff(&bytes, &name).map_err(|e| e.to_string())?;
+    let mut pages = Vec::new();
+    let mut keep = |page| {
+        pages.push(page);
+        Ok(())
+    };
+    let about = parse(format, &bytes, &name, &mut keep).map_err(|e| e.to_string())?;
+    Ok((about, pages))
 }
 
 /// Compares two runs; the exit code says whether the later one is worse.

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub mod baseline;
 mod ci;
 mod corpus;
+pub mod fields;
 mod interval;
 mod invalid;
 pub mod matching;
@@ -34,6 +35,7 @@ pub mod set;
 #[cfg(test)]
 mod shelf;
 pub mod suite;
+pub mod tables;
 
 pub use baseline::{Comparison, Guard, Record};
 pub use mutant::Mutant;

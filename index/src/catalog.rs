@@ -54,7 +54,7 @@ pub struct Census {
     pub passages: u64,
 }
 
-const DOCUMENT: &str = "id, scenario, external_id, name, title, media_type, language, metadata, status, stage, progress, version, bytes, pages, \
+const DOCUMENT: &str = "id, scenario, external_id, name, title, media_type, language, metadata, labels, status, stage, progress, version, bytes, pages, \
                         passages, error_code, error_detail, created_at, updated_at, \
                         (SELECT facts FROM versions v WHERE v.document = documents.id AND v.version = documents.version) AS facts";
 
@@ -122,32 +122,6 @@ impl Catalog {
                 })
             })
             .collect()
-    }
-
-    /// Replaces the title, the metadata, or both, of a document of the scope; `false` if there is none.
-    pub async fn describe(
-        &self,
-        call: &Call,
-        id: DocumentId,
-        title: Option<&str>,
-        metadata: Option<&Map<String, Value>>,
-    ) -> Result<bool, IndexError> {
-        let mut tx = self.db.write().await?;
-        let done = sqlx::query(
-            "UPDATE documents SET title = COALESCE($4, title), metadata = COALESCE($5, metadata), updated_at = $6 \
-             WHERE tenant = $1 AND scenario = $2 AND id = $3",
-        )
-        .bind(call.scope.tenant())
-        .bind(call.scope.scenario())
-        .bind(key(id.0))
-        .bind(title)
-        .bind(metadata.map(to_json))
-        .bind(now())
-        .execute(&mut *tx)
-        .await?;
-        crate::publish::touch(&mut tx, &call.scope).await?;
-        tx.commit().await?;
-        Ok(done.rows_affected() == 1)
     }
 
     /// A stored page of a version of a document of the scope.
@@ -362,7 +336,7 @@ impl Catalog {
         }
         let conditions = filters.0.iter().map(|(key, value)| Condition::parse(key, value)).collect::<Result<Vec<_>, _>>()?;
         let rows = sqlx::query(
-            "SELECT id, external_id, name, title, language, metadata FROM documents WHERE tenant = $1 AND scenario = $2 AND version > 0 ORDER BY id",
+            "SELECT id, external_id, name, title, language, metadata, labels FROM documents WHERE tenant = $1 AND scenario = $2 AND version > 0 ORDER BY id",
         )
         .bind(call.scope.tenant())
         .bind(call.scope.scenario())
@@ -378,6 +352,7 @@ impl Catalog {
                 }
             }
             fields.insert("id".into(), id.to_string().into());
+            fields.insert("labels".into(), from_json(&row.get::<String, _>(6))?);
             let later = as_of.is_some_and(|as_of| fields.get("date").and_then(Value::as_str).is_some_and(|date| date > as_of));
             if !later && conditions.iter().all(|condition| condition.holds(&fields)) {
                 matching.push(id);
@@ -623,6 +598,7 @@ fn document(row: &AnyRow) -> Result<Document, IndexError> {
         media_type: row.get("media_type"),
         language: row.get("language"),
         metadata: from_json(&row.get::<String, _>("metadata"))?,
+        labels: from_json(&row.get::<String, _>("labels"))?,
         facts: row.get::<Option<String>, _>("facts").map_or(Ok(Map::new()), |facts| from_json(&facts))?,
         status: row.get::<String, _>("status").parse().map_err(|reason| IndexError::DataDamaged { reason })?,
         stage: row.get("stage"),

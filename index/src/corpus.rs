@@ -158,7 +158,10 @@ pub struct Document {
     pub language: Option<String>,
     /// What the caller said about it.
     pub metadata: Map<String, Value>,
-    /// What was read about it in itself: company, kind of report, period, date, currency, each with the place.
+    /// What it is labelled; filters look here under `labels`.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// What was read about it in itself, or said over it: company, kind of report, period, date, currency, each with the place.
     #[serde(default)]
     pub facts: Map<String, Value>,
     /// Where it stands.

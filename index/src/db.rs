@@ -15,7 +15,7 @@ use crate::IndexError;
 
 /// What makes the tables of each version out of those of the version before: a directory of an older program is brought up
 /// step by step when it is opened, one of a newer program is refused. A step that has been in use is never changed.
-const STEPS: [&str; 2] = ["
+const STEPS: &[&str] = &["
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS documents (
     id TEXT PRIMARY KEY, tenant TEXT NOT NULL, scenario TEXT NOT NULL, identity TEXT NOT NULL,
@@ -62,6 +62,9 @@ CREATE TABLE generation_versions (
 INSERT INTO generations (name, state, space, dimensions, encoder, created_at, promoted_at)
     SELECT 'g1', 'live', value, 384, 'null', 0, 0 FROM meta WHERE name = 'space';
 DELETE FROM meta WHERE name = 'space';
+", "
+ALTER TABLE documents ADD COLUMN given TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE documents ADD COLUMN labels TEXT NOT NULL DEFAULT '[]';
 "];
 
 /// A data directory that this process holds alone: `catalog.sqlite`, `blobs/`, `index/`.

@@ -37,7 +37,7 @@ pub struct Query {
     pub as_of: Option<String>,
 }
 
-/// Conditions on documents; all must hold. The key is `id`, `external_id`, `name`, `title`, `language`, or a field of the metadata;
+/// Conditions on documents; all must hold. The key is `id`, `external_id`, `name`, `title`, `language`, `labels`, or a field of the metadata;
 /// the value is a value that must be equal, a list of which one must be equal, or `{"gte","gt","lte","lt"}` for a range.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]

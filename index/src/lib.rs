@@ -14,6 +14,7 @@ pub mod hit;
 pub mod lexical;
 pub mod lexicon;
 pub mod meter;
+pub mod nearest;
 pub mod page;
 pub mod publish;
 pub mod scope;

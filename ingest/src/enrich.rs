@@ -16,6 +16,7 @@ use lines::{Front, Line, has_han};
 
 mod company;
 mod date;
+pub mod given;
 mod kind;
 mod lines;
 mod money;
@@ -148,6 +149,12 @@ pub struct FiscalPeriod {
 
 /// Reads the facts of a document: the name it came under, what the caller said, what the parser learned, its first pages.
 pub fn facts(name: &str, given: &Map<String, Value>, about: &About, pages: &[Page]) -> Facts {
+    facts_under(name, given, about, pages, &Map::new())
+}
+
+/// The same where somebody says what it is: the title is completed with what is said. The facts are those that were read; what is
+/// said is laid over them by [`given::overlay`].
+pub fn facts_under(name: &str, given: &Map<String, Value>, about: &About, pages: &[Page], said: &Map<String, Value>) -> Facts {
     let front = Front::read(pages);
     let seen = Seen { file: Line::loose(&stem(name)), title: about.title.as_deref().map(Line::loose), given, front };
     let language = language(&seen);
@@ -157,7 +164,15 @@ pub fn facts(name: &str, given: &Map<String, Value>, about: &About, pages: &[Pag
     let period = period::read(&seen, what, form.as_deref());
     let date = period::published(&seen, what);
     let (currency, scale) = money::read(&seen, form.as_deref());
-    let title = title(&seen, named.company.as_ref(), &named.aliases, what, form.as_deref(), period.as_ref());
+    let (company, kinds, years) = (stated(said, "company"), stated::<ReportKind>(said, "kind"), stated(said, "period"));
+    let title = title(
+        &seen,
+        company.as_ref().or(named.company.as_ref()),
+        &named.aliases,
+        kinds.map(|kind| kind.value).or(what),
+        form.as_deref(),
+        years.as_ref().or(period.as_ref()),
+    );
     Facts {
         title,
         company: named.company,
@@ -171,6 +186,12 @@ pub fn facts(name: &str, given: &Map<String, Value>, about: &About, pages: &[Pag
         scale,
         language,
     }
+}
+
+/// What is said of a field.
+fn stated<T: serde::de::DeserializeOwned>(said: &Map<String, Value>, field: &str) -> Option<Fact<T>> {
+    let value = serde_json::from_value(said.get(field)?.get("value")?.clone()).ok()?;
+    Some(fact(value, 1.0, Where::Metadata { key: field.into() }))
 }
 
 /// What the rules look at.

@@ -12,6 +12,7 @@ pub mod build;
 pub mod chunk;
 pub mod crash;
 pub mod enrich;
+pub mod manifest;
 pub mod parse;
 pub mod pipeline;
 pub mod queue;
@@ -44,6 +45,8 @@ pub enum IngestError {
     TooLarge { name: String, bytes: u64, limit: u64 },
     #[error("`{name}`: {reason}")]
     InvalidDocument { name: String, reason: String },
+    #[error("{problems}")]
+    Manifest { problems: String },
     /// What a parser in another process said.
     #[error("{detail}")]
     Parser { code: String, detail: String },
@@ -71,6 +74,7 @@ impl Coded for IngestError {
             Self::Unreadable { .. } => "unreadable_source",
             Self::TooLarge { .. } => "document_too_large",
             Self::InvalidDocument { .. } => "invalid_document",
+            Self::Manifest { .. } => "manifest_invalid",
             Self::Index(error) => error.code(),
         }
     }
@@ -83,7 +87,7 @@ impl Coded for IngestError {
             | Self::Parser { .. }
             | Self::Unsupported { .. }
             | Self::NoText { .. } => Fault::Caller,
-            Self::Unreadable { .. } | Self::InvalidDocument { .. } => Fault::Caller,
+            Self::Unreadable { .. } | Self::InvalidDocument { .. } | Self::Manifest { .. } => Fault::Caller,
             Self::ParserLimit { .. } | Self::TooLarge { .. } => Fault::Limit,
             Self::Index(error) => error.fault(),
         }

@@ -34,7 +34,7 @@ use crate::{
     build::{self, Unknown, indexed_text, text_hash},
     chunk::Chunker,
     crash,
-    enrich::{self, Facts},
+    enrich::{self, Facts, given},
     parse::{About, Format},
     queue::{self, Accepted, Item, Job, Queue, Stage},
     reconcile,
@@ -75,7 +75,9 @@ struct Read {
     about: About,
     pages: Vec<index::page::Page>,
     passages: Vec<Passage>,
-    facts: Facts,
+    /// The title that was read, completed with company and period.
+    title: Option<String>,
+    facts: Map<String, Value>,
 }
 
 impl Pipeline {
@@ -283,8 +285,12 @@ impl Pipeline {
                 regions: draft.regions,
             })
             .collect();
-        let facts = enrich::facts(&job.name, &self.given(job).await?, &about, &pages);
-        Ok(Read { format, about, pages, passages, facts })
+        let (metadata, said) = self.given(job).await?;
+        let facts = enrich::facts_under(&job.name, &metadata, &about, &pages, &said);
+        let title = facts.title.as_ref().map(|title| title.value.clone());
+        let mut facts = json_object(&facts);
+        given::overlay(&mut facts, &said);
+        Ok(Read { format, about, pages, passages, title, facts })
     }
 
     /// Stores pages and passages; returns the jobs, now at `index`, that are still this worker's.
@@ -536,13 +542,14 @@ impl Pipeline {
         }
     }
 
-    /// What the caller said about the document.
-    async fn given(&self, job: &Job) -> Result<Map<String, Value>, IndexError> {
-        let row = sqlx::query("SELECT metadata FROM documents WHERE id = $1")
+    /// What the caller said about the document, and what it is said to be.
+    async fn given(&self, job: &Job) -> Result<(Map<String, Value>, Map<String, Value>), IndexError> {
+        let row = sqlx::query("SELECT metadata, given FROM documents WHERE id = $1")
             .bind(key(job.document.0))
             .fetch_optional(self.catalog.db().read())
             .await?;
-        Ok(row.and_then(|row| serde_json::from_str(&row.get::<String, _>(0)).ok()).unwrap_or_default())
+        let parse = |text: String| serde_json::from_str(&text).unwrap_or_default();
+        Ok(row.map(|row| (parse(row.get(0)), parse(row.get(1)))).unwrap_or_default())
     }
 
     async fn title(&self, job: &Job) -> Result<String, IndexError> {
@@ -564,6 +571,10 @@ impl Pipeline {
     }
 }
 
+fn json_object(facts: &Facts) -> Map<String, Value> {
+    serde_json::to_value(facts).ok().and_then(|value| value.as_object().cloned()).unwrap_or_default()
+}
+
 async fn set_terms(tx: &mut Transaction<'static, Any>, job: &Job, terms: &[(u32, u32)]) -> Result<(), IndexError> {
     sqlx::query("UPDATE versions SET terms = $3 WHERE document = $1 AND version = $2")
         .bind(key(job.document.0))
@@ -582,9 +593,8 @@ async fn write_document(tx: &mut Transaction<'static, Any>, job: &Job, document:
         .fetch_one(&mut **tx)
         .await?
         .get(0);
-    let facts = &document.facts;
     // What the document is, completed with company and period, tells look-alike reports apart; a bare cover title does not.
-    let read = facts.title.as_ref().map(|title| title.value.clone()).or_else(|| document.about.title.clone());
+    let read = document.title.clone().or_else(|| document.about.title.clone());
     let title = given.or(read).unwrap_or_else(|| queue::stem(&job.name));
     for page in &document.pages {
         sqlx::query("INSERT INTO pages (document, version, number, label, width, height, text, words, blocks) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
@@ -626,7 +636,7 @@ async fn write_document(tx: &mut Transaction<'static, Any>, job: &Job, document:
         .bind(i64::from(document.about.paged))
         .bind(document.passages.len() as i64)
         .bind(to_json(&document.about.warnings))
-        .bind(to_json(facts))
+        .bind(to_json(&document.facts))
         .execute(&mut **tx)
         .await?;
     sqlx::query("UPDATE documents SET media_type = $2, language = COALESCE(language, $3), pages = $4, passages = $5, updated_at = $6 WHERE id = $1")

@@ -18,7 +18,10 @@ use serde_json::{Map, Value};
 use sqlx::{Any, AssertSqlSafe, Row, Transaction, any::AnyRow};
 use uuid::Uuid;
 
-use crate::IngestError;
+use crate::{
+    IngestError,
+    enrich::given::{self, Said},
+};
 
 /// How long a worker holds a job before others may take it, in milliseconds; it renews while it works.
 const LEASE: i64 = 120_000;
@@ -38,8 +41,23 @@ pub struct Upload {
     pub language: Option<String>,
     /// What the caller says about it.
     pub metadata: Map<String, Value>,
+    /// What the caller says it is: fields as [`crate::enrich::given::check`] leaves them.
+    pub facts: Map<String, Value>,
     /// The bytes.
     pub bytes: Vec<u8>,
+}
+
+/// What is to be changed about a document; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    /// A new title.
+    pub title: Option<String>,
+    /// Replaces all of the metadata.
+    pub metadata: Option<Map<String, Value>>,
+    /// Replaces all labels.
+    pub labels: Option<Vec<String>>,
+    /// What it is: fields as [`crate::enrich::given::check`] leaves them; null takes back what was said.
+    pub facts: Map<String, Value>,
 }
 
 /// An upload, or why it could not even be read, under the name that the caller knows.
@@ -300,6 +318,34 @@ impl Queue {
         for row in rows {
             discard(&mut tx, &call.scope, document, row.get::<i64, _>(0) as u32).await?;
         }
+        publish::touch(&mut tx, &call.scope).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Changes what is said about a document of the scope, at once and without reading it again; `false` if there is none.
+    ///
+    /// # Errors
+    /// `catalog` if it cannot be written.
+    pub async fn change(&self, call: &Call, document: DocumentId, change: &Change) -> Result<bool, IndexError> {
+        let mut tx = self.db.write().await?;
+        let done = sqlx::query(
+            "UPDATE documents SET title = COALESCE($4, title), metadata = COALESCE($5, metadata), labels = COALESCE($6, labels), \
+             updated_at = $7 WHERE tenant = $1 AND scenario = $2 AND id = $3",
+        )
+        .bind(call.scope.tenant())
+        .bind(call.scope.scenario())
+        .bind(key(document.0))
+        .bind(&change.title)
+        .bind(change.metadata.as_ref().map(to_json))
+        .bind(change.labels.as_ref().map(to_json))
+        .bind(now())
+        .execute(&mut *tx)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        say(&mut tx, document, &given::facts(&change.facts, Said::Patch)).await?;
         publish::touch(&mut tx, &call.scope).await?;
         tx.commit().await?;
         Ok(true)
@@ -601,8 +647,8 @@ async fn insert(
 ) -> Result<DocumentId, IndexError> {
     let document = DocumentId::new();
     sqlx::query(
-        "INSERT INTO documents (id, tenant, scenario, identity, external_id, name, title, media_type, language, metadata, status, newest, bytes, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'queued', 1, $11, $12, $12)",
+        "INSERT INTO documents (id, tenant, scenario, identity, external_id, name, title, media_type, language, metadata, status, newest, bytes, created_at, updated_at, given) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'queued', 1, $11, $12, $12, $13)",
     )
     .bind(key(document.0))
     .bind(scope.tenant())
@@ -616,6 +662,7 @@ async fn insert(
     .bind(to_json(&upload.metadata))
     .bind(upload.bytes.len() as i64)
     .bind(now())
+    .bind(to_json(&given::facts(&upload.facts, Said::Manifest)))
     .execute(&mut **tx)
     .await?;
     Ok(document)
@@ -628,7 +675,8 @@ async fn describe(
     document: DocumentId,
     upload: &Upload,
 ) -> Result<(), IndexError> {
-    if upload.title.is_none() && upload.metadata.is_empty() {
+    let said = say(tx, document, &given::facts(&upload.facts, Said::Manifest)).await?;
+    if upload.title.is_none() && upload.metadata.is_empty() && !said {
         return Ok(());
     }
     let changed = sqlx::query(
@@ -640,10 +688,47 @@ async fn describe(
     .bind(to_json(&upload.metadata))
     .execute(&mut **tx)
     .await?;
-    if changed.rows_affected() > 0 {
+    if changed.rows_affected() > 0 || said {
         publish::touch(tx, scope).await?;
     }
     Ok(())
+}
+
+/// Keeps said facts for the versions to come, and lays them over what was read in those there are; whether there were any.
+async fn say(tx: &mut Transaction<'static, Any>, document: DocumentId, said: &Map<String, Value>) -> Result<bool, IndexError> {
+    if said.is_empty() {
+        return Ok(false);
+    }
+    let parse = |text: String| serde_json::from_str::<Map<String, Value>>(&text).unwrap_or_default();
+    let row = sqlx::query("SELECT given FROM documents WHERE id = $1").bind(key(document.0)).fetch_one(&mut **tx).await?;
+    let mut kept = parse(row.get(0));
+    kept.extend(said.clone());
+    kept.retain(|_, fact| !fact.is_null());
+    let language = said.get("language").and_then(|fact| fact["value"].as_str());
+    sqlx::query("UPDATE documents SET given = $2, language = COALESCE($3, language), updated_at = $4 WHERE id = $1")
+        .bind(key(document.0))
+        .bind(to_json(&kept))
+        .bind(language)
+        .bind(now())
+        .execute(&mut **tx)
+        .await?;
+    let rows =
+        sqlx::query("SELECT version, facts FROM versions WHERE document = $1").bind(key(document.0)).fetch_all(&mut **tx).await?;
+    for row in rows {
+        let mut facts = parse(row.get(1));
+        if facts.is_empty() {
+            // Not read yet: it is laid over when it is.
+            continue;
+        }
+        given::overlay(&mut facts, said);
+        sqlx::query("UPDATE versions SET facts = $3 WHERE document = $1 AND version = $2")
+            .bind(key(document.0))
+            .bind(row.get::<i64, _>(0))
+            .bind(to_json(&facts))
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(true)
 }
 
 /// Newer bytes for a document: a version that was still on its way is given up.
@@ -662,6 +747,7 @@ async fn replace(
     if state.get::<String, _>(0) == "pending" {
         discard(tx, scope, document, newest).await?;
     }
+    say(tx, document, &given::facts(&upload.facts, Said::Manifest)).await?;
     sqlx::query(
         "UPDATE documents SET newest = $2, bytes = $3, name = $4, metadata = CASE WHEN $5 = '{}' THEN metadata ELSE $5 END, \
          status = 'queued', stage = NULL, progress = 0, error_code = NULL, error_detail = NULL, updated_at = $6 WHERE id = $1",

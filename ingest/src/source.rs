@@ -40,6 +40,8 @@ pub struct Source {
     pub language: Option<String>,
     /// What the caller says about it.
     pub metadata: Map<String, Value>,
+    /// What the caller says it is, checked ([`crate::enrich::given`]).
+    pub facts: Map<String, Value>,
     /// Where its bytes are.
     pub content: Content,
 }
@@ -59,7 +61,7 @@ pub enum Content {
 
 impl Source {
     fn new(name: String, content: Content) -> Self {
-        Self { name, external_id: None, title: None, language: None, metadata: Map::new(), content }
+        Self { name, external_id: None, title: None, language: None, metadata: Map::new(), facts: Map::new(), content }
     }
 
     /// The bytes, at most `limit` of them.
@@ -309,6 +311,7 @@ fn document(line: &[u8], folder: &Path, name: &str) -> Result<Source, String> {
         title: set(line.title),
         language: set(line.lang),
         metadata: line.metadata.unwrap_or_default(),
+        facts: Map::new(),
         content,
     })
 }

@@ -32,14 +32,13 @@ use crate::{
     compose::compose,
     evidence::{Evidence, StoredPage},
     extractive,
+    pack::{Pack, Packs},
     question::Question,
     room::Room,
     route,
     verdict::{self, Settled},
 };
 
-/// Passages given to the answerer if the question does not say.
-const TOP_K: usize = 10;
 /// Most turns of history that are read.
 const MAX_HISTORY: usize = 100;
 
@@ -64,6 +63,7 @@ pub struct Engine {
     searcher: Searcher,
     chat: Option<Chat>,
     room: Arc<Room>,
+    packs: Arc<Packs>,
 }
 
 /// Whoever watches an answer come into being.
@@ -75,8 +75,18 @@ struct Watch<'a> {
 
 impl Engine {
     /// An engine; without an endpoint every answer is extractive. Questions that the room does not hold are turned away.
-    pub fn new(searcher: Searcher, endpoint: Option<Endpoint>, room: Room) -> Self {
-        Self { searcher, chat: endpoint.map(Chat::new), room: Arc::new(room) }
+    pub fn new(searcher: Searcher, endpoint: Option<Endpoint>, packs: Arc<Packs>, room: Room) -> Self {
+        Self { searcher, chat: endpoint.map(Chat::new), packs, room: Arc::new(room) }
+    }
+
+    /// What is known of industries.
+    pub fn packs(&self) -> &Packs {
+        &self.packs
+    }
+
+    /// The pack that a call's scenario is read with, as its files are now.
+    fn pack(&self, _call: &Call) -> Arc<Pack> {
+        self.packs.get(None)
     }
 
     /// Finds passages for a question, as an answer would.
@@ -86,7 +96,7 @@ impl Engine {
     pub async fn search(&self, call: &Call, query: &Query) -> Result<Hits, RagError> {
         let _place = self.room.enter().await?;
         let documents = self.searcher.catalog().sources(call).await?;
-        let question = Question::read(&query.text, &documents);
+        let question = Question::read_with(self.pack(call), &query.text, &documents);
         Ok(route::search(&self.searcher, call, query, &question).await?)
     }
 
@@ -101,7 +111,7 @@ impl Engine {
         let place = self.room.enter().await?;
         let watch = Watch { events, shown: AtomicBool::new(false) };
         let documents = self.searcher.catalog().sources(call).await?;
-        let question = Question::read(&ask.question, &documents);
+        let question = Question::read_with(self.pack(call), &ask.question, &documents);
         let chat = self.chat.as_ref().filter(|_| ask.mode == AnswerMode::Answer);
         let mut answer = begin(ask, &question, chat);
         watch.tell(|| Event::Created(Box::new(answer.clone()))).await;
@@ -144,7 +154,7 @@ impl Engine {
         let query = Query {
             text: searched(ask),
             mode: Mode::Hybrid,
-            top_k: ask.top_k.unwrap_or(TOP_K),
+            top_k: ask.top_k.unwrap_or(question.pack.thresholds.passages),
             filters: ask.filters.clone(),
             as_of: ask.as_of.clone(),
         };
@@ -193,7 +203,8 @@ impl Engine {
         if unsupported.refuses().is_some_and(|(reason, _)| reason == Reason::NoEvidence) {
             return Ok(verdict::settle(question, evidence, check(unsupported, evidence)));
         }
-        let prompt = compose(&ask.question, &ask.history, language(ask, question), &evidence.hits, chat.endpoint());
+        let prompt =
+            compose(&question.pack, &ask.question, &ask.history, language(ask, question), &evidence.hits, chat.endpoint());
         let mut writing = Writing::new(evidence);
         let mut talk = chat.open(call, &prompt).await?;
         while let Some(piece) = talk.next().await? {

@@ -22,7 +22,7 @@ use crate::{
     ask::Reason,
     cite::{self, Draft, Statement},
     evidence::Evidence,
-    glossary,
+    glossary::Mention,
     period::{Part, Period, periods, relative},
     quantity::{Unit, quantities},
     question::{Kind, Name, PLACES, Question, years},
@@ -30,12 +30,6 @@ use crate::{
 };
 use table::is_value;
 
-/// Least share of what is asked that a sentence and what it leans on must hold.
-const ENOUGH: f32 = 0.5;
-/// The same for a row of a table: a label is short, and a missing word makes it another metric.
-const ENOUGH_LABEL: f32 = 0.6;
-/// The same across languages, where a word may have been translated otherwise.
-const ENOUGH_ABROAD: f32 = 0.4;
 /// Least share that the sentence or label must hold itself.
 const ENOUGH_OWN: f32 = 0.15;
 /// What a word counts that only the title, the headings, the beginning of the passage or the sentence before holds.
@@ -162,23 +156,28 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(question: &'a Question, evidence: &'a Evidence) -> Self {
-        let (mentions, rest) = glossary::mentions(&fold(&question.subject));
+        let (mentions, rest) = question.pack.glossary.mentions(&fold(&question.subject));
         let weight = |token: &String| evidence.idf(token) * tells(token, evidence);
         let concepts = |foreign: bool| {
             mentions.iter().map(move |mention| {
                 let asked = tokens(&mention.name);
                 let terms: Vec<u32> = asked.iter().map(|token| term(token)).collect();
-                let ways = mention.names.iter().map(|name| (name.clone(), if *name == terms { 1.0 } else { SYNONYM })).collect();
+                let ways = mention
+                    .concept
+                    .terms()
+                    .iter()
+                    .map(|name| (name.clone(), if *name == terms { 1.0 } else { SYNONYM }))
+                    .collect();
                 let weight = if foreign { 1.0 } else { asked.iter().map(weight).sum() };
                 Word { weight, ways, must: true }
             })
         };
         let left: HashSet<String> = tokens(&rest).into_iter().collect();
         let plain = question.terms.iter().filter(|token| left.contains(*token));
-        let figure = mentions.iter().any(|mention| mention.figure) && matches!(question.kind, Kind::Which | Kind::Other);
+        let figure = mentions.iter().any(Mention::figure) && matches!(question.kind, Kind::Which | Kind::Other);
         let kind = if figure { Kind::Number } else { question.kind };
         // A question about reports: what it asks for is named by all of its words.
-        let report = mentions.iter().any(|mention| mention.figure) || question.documents().is_some();
+        let report = mentions.iter().any(Mention::figure) || question.documents().is_some();
         let rare = |token: &&String| !token.chars().any(is_han) || token.chars().count() > 1 && is_word(token);
         let rarest = plain
             .clone()
@@ -208,7 +207,7 @@ impl<'a> Reader<'a> {
             question,
             evidence,
             kind,
-            figure: mentions.iter().any(|mention| mention.figure),
+            figure: mentions.iter().any(Mention::figure),
             words: [here, abroad],
             pairs: if question.chinese { neighbours(&asked_zh(&folded)) } else { pairs(&question.words) },
             counted: counted(&folded),
@@ -308,7 +307,8 @@ impl<'a> Reader<'a> {
             // A row read as a sentence lacks its header: the look-up says the same better.
             score -= 0.15;
         }
-        let least = if abroad { ENOUGH_ABROAD } else { ENOUGH };
+        let limits = &self.question.pack.thresholds;
+        let least = if abroad { limits.translated } else { limits.sentence };
         let enough = held.near >= least && held.own >= ENOUGH_OWN && fit > -0.2 && held.musts;
         let text = one_line(&page.text[piece.clone()]).into_owned();
         Some(self.candidate(scene, part, piece, text, vec![], enough, score, agreement))
@@ -364,7 +364,8 @@ impl<'a> Reader<'a> {
         }
         if total <= 0.0 {
             // A question of names and periods alone: whatever speaks of them.
-            return Held { own: ENOUGH, near: ENOUGH, musts: true };
+            let enough = self.question.pack.thresholds.sentence;
+            return Held { own: enough, near: enough, musts: true };
         }
         Held { own: own_sum / own_total, near: near / total, musts }
     }
@@ -734,7 +735,7 @@ fn missing_word(question: &Question, evidence: &Evidence) -> Option<String> {
         return None;
     }
     // A concept of reports may stand there under another name.
-    let left: HashSet<String> = tokens(&glossary::mentions(&fold(&question.subject)).1).into_iter().collect();
+    let left: HashSet<String> = tokens(&question.pack.glossary.mentions(&fold(&question.subject)).1).into_iter().collect();
     let weight = |token: &String| evidence.idf(token);
     let unknown = |token: &&String| left.contains(*token) && evidence.frequencies.get(*token).copied().unwrap_or(0) == 0;
     let total: f32 = question.terms.iter().map(weight).sum();

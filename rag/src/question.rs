@@ -1,7 +1,7 @@
 //! What does a question ask? Its language, the kind of answer, the periods, whom or what it names, and the words that a
 //! good passage holds: read from the text alone and from the titles of the documents, without a model.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use index::{
     corpus::DocumentId,
@@ -10,6 +10,7 @@ use index::{
 };
 
 use crate::{
+    pack::Pack,
     period::{self, Period},
     sentence::is_han,
 };
@@ -36,6 +37,8 @@ pub struct Question {
     pub subject: String,
     /// Whether it compares two or more things or periods.
     pub compares: bool,
+    /// What it is read with.
+    pub pack: Arc<Pack>,
 }
 
 /// The kind of answer a question wants.
@@ -66,8 +69,13 @@ pub struct Name {
 }
 
 impl Question {
-    /// Reads a question that is asked over these documents.
+    /// Reads a question that is asked over these documents with the standard pack.
     pub fn read(text: &str, documents: &[Source]) -> Self {
+        Self::read_with(Pack::standard(), text, documents)
+    }
+
+    /// Reads a question that is asked over these documents.
+    pub fn read_with(pack: Arc<Pack>, text: &str, documents: &[Source]) -> Self {
         let text = text.trim();
         let chinese = is_chinese(text);
         let dated = period::periods(text);
@@ -92,6 +100,7 @@ impl Question {
             words,
             subject,
             compares,
+            pack,
         }
     }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Permit, RequestId, State,
     body::{self, About, Form, Part, Received, SMALL, unknown_part},
-    documents::{Paging, path, position},
+    documents::{Paging, checked, path, position},
     problem::{Problem, ProblemDocument},
     sse::{self, Gone, Sink},
 };
@@ -38,7 +38,7 @@ pub struct NewBatch {
 pub struct Files {
     /// The scenario, before the first file; `default` if absent.
     scenario: Option<String>,
-    /// A JSON object about the next file: `external_id`, `path`, `title`, `language`, `metadata`.
+    /// A JSON object about the next file: `external_id`, `path`, `title`, `language`, `metadata`, `facts`.
     about: Option<String>,
     /// A file with its name; as often as you like.
     #[schema(value_type = Vec<String>, format = Binary)]
@@ -149,6 +149,7 @@ async fn accept(state: &State, call: &Call, batch: BatchId, files: Vec<(About, R
                 title: about.title,
                 language: about.language,
                 metadata: about.metadata,
+                facts: checked(&about.facts)?,
                 bytes: file.bytes().await?,
             }),
         };

@@ -111,6 +111,8 @@ pub struct About {
     pub language: Option<String>,
     #[serde(default)]
     pub metadata: Map<String, Value>,
+    #[serde(default)]
+    pub facts: Map<String, Value>,
 }
 
 /// A file that was received. Its bytes are on the disk until they are wanted, so that a slow sender holds no memory.

@@ -15,7 +15,8 @@ use index::{
     scope::Call,
 };
 use ingest::{
-    queue::{Accepted, Batch, Item, Upload},
+    enrich::given,
+    queue::{Accepted, Batch, Change, Item, Upload},
     sniff,
 };
 use serde::{Deserialize, Serialize};
@@ -163,6 +164,7 @@ fn from_text(document: TextDocument) -> Upload {
         title,
         language: filled(document.language),
         metadata: document.metadata,
+        facts: Map::new(),
         bytes: document.text.into_bytes(),
     }
 }
@@ -283,9 +285,22 @@ pub struct Description {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
+    /// Replaces all labels: at most 50 texts of at most 100 characters.
+    #[serde(default)]
+    labels: Option<Vec<String>>,
+    /// What it is, over what was read: `company`, `aliases`, `ticker`, `kind`, `form`, `period`, `date`, `currency`, `scale`,
+    /// `language`. Null takes back what was said.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    facts: Map<String, Value>,
 }
 
-/// Change title or metadata
+/// Facts that are said, in the form in which they are kept.
+pub fn checked(facts: &Map<String, Value>) -> Result<Map<String, Value>, Problem> {
+    given::check(facts).map_err(|wrong| Problem::new("invalid_request", wrong.join("; ")))
+}
+
+/// Change title, metadata, labels or facts
 ///
 /// It takes effect at once and nothing is read again.
 #[utoipa::path(tag = "documents", params(("scenario" = String, Path), ("id" = String, Path)), request_body = Description, responses(
@@ -303,7 +318,13 @@ pub async fn change_document(
     if change.title.as_deref().is_some_and(|title| title.trim().is_empty()) {
         return Err(Problem::new("invalid_request", "the title is empty"));
     }
-    state.service.catalog.describe(&call, document.id, change.title.as_deref(), change.metadata.as_ref()).await?;
+    let fits = |labels: &Vec<String>| labels.len() <= 50 && labels.iter().all(|l| (1..=100).contains(&l.trim().chars().count()));
+    if change.labels.as_ref().is_some_and(|labels| !fits(labels)) {
+        return Err(Problem::new("invalid_request", "labels must be at most 50 texts of 1 to 100 characters"));
+    }
+    let facts = checked(&change.facts)?;
+    let change = Change { title: change.title, metadata: change.metadata, labels: change.labels, facts };
+    state.service.pipeline.queue().change(&call, document.id, &change).await?;
     let document = state.service.catalog.document(&call, document.id).await?.ok_or_else(Problem::not_found)?;
     Ok(HttpResponse::Ok().json(document))
 }

@@ -71,6 +71,7 @@ pub const TABLE: &[Entry] = &[
     entry("unreadable_source", 422, "The source cannot be read"),
     entry("document_too_large", 413, "The document is too large"),
     entry("invalid_document", 422, "The document is not valid"),
+    entry("manifest_invalid", 422, "The manifest is not valid"),
     entry("deleted", 410, "The document was deleted"),
     // what the service stands on
     entry("data_locked", 503, "The data directory is in use by another process"),

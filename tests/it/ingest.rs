@@ -6,7 +6,7 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 
-use crate::service::{Reply, Service, events};
+use crate::service::{Reply, Service, dossier, events, run};
 
 /// Takes a document in, finds it again by a question's words, and finds the value on its page.
 async fn check(name: &str, bytes: Vec<u8>, query: &str, value: &str) {
@@ -128,6 +128,67 @@ async fn a_document_can_be_described_anew_and_deleted() {
     }
     let hits = service.post("/v1/search", json!({ "query": "kelp yield" })).await.body;
     assert_eq!(hits["data"], json!([]));
+}
+
+#[tokio::test]
+async fn what_a_document_is_can_be_said_and_taken_back() {
+    let service = Service::start().await;
+    let document = service.ingest("kelp.md", "# Kelp\n\nKelp farms off Sandrey yield 96 tonnes a hectare.\n").await;
+    let path = format!("/v1/scenarios/default/documents/{}", document["id"].as_str().unwrap());
+    let change = async |change: Value| Reply::of(service.request(Method::PATCH, &path).json(&change).send().await.unwrap()).await;
+    let said = change(json!({ "labels": ["海藻"], "facts": { "company": "海带股份有限公司", "period": "2023年上半年" } })).await;
+    assert_eq!(said.status, 200, "{}", said.body);
+    assert_eq!(said.body["labels"], json!(["海藻"]));
+    let company = &said.body["facts"]["company"];
+    assert_eq!(
+        (&company["value"], &company["confidence"], &company["from"]),
+        (&json!("海带股份有限公司"), &json!(1.0), &json!("patch"))
+    );
+    assert_eq!(said.body["facts"]["period"]["value"]["part"], "H1");
+    let hits = service.post("/v1/search", json!({ "query": "kelp yield", "filters": { "labels": "海藻" } })).await.body;
+    assert_eq!(hits["data"].as_array().unwrap().len(), 1, "{hits}");
+    let back = change(json!({ "facts": { "company": null } })).await;
+    assert_eq!(back.body["facts"]["company"], document["facts"]["company"], "{}", back.body);
+    for (wrong, words) in [
+        (json!({ "facts": { "period": "last year" } }), "write one such as FY2022"),
+        (json!({ "facts": { "compny": "x" } }), "did you mean `company`?"),
+        (json!({ "labels": [""] }), "1 to 100 characters"),
+    ] {
+        let reply = change(wrong).await;
+        assert_eq!(reply.problem(), (422, "invalid_request"));
+        assert!(reply.body["detail"].as_str().unwrap().contains(words), "{}", reply.body);
+    }
+}
+
+#[test]
+fn a_manifest_says_what_the_files_are_or_nothing_is_taken_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("a.md", "# Kelp\n\nKelp farms off Sandrey yield 96 tonnes a hectare.\n");
+    write("乙.md", "# 海带\n\n桑德雷外海的海带每公顷产量为96吨。\n");
+    let run = |arguments: &[&str]| {
+        let mut command = dossier();
+        command.current_dir(folder.path()).arg("--data").arg(folder.path().join("data")).arg("--json").args(arguments);
+        let output = run(&mut command);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    write("bad.csv", "path,period\na.md,FY2022\nb.md,FY2022\n乙.md,someday\n");
+    let (code, _, told) = run(&["ingest", "--manifest", "bad.csv"]);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("bad.csv:3: there is no file `b.md`") && told.contains("bad.csv:4: `someday` is no period"), "{told}");
+    assert!(!folder.path().join("data").exists());
+    write("good.csv", "path,company,period,region\na.md,Sandrey Kelp plc,FY2022,north\n乙.md,海带股份有限公司,2023,\n");
+    let (code, items, told) = run(&["ingest", "--manifest", "good.csv"]);
+    assert_eq!(code, Some(0), "{told}");
+    let item: Value = serde_json::from_str(items.lines().next().unwrap()).unwrap();
+    let show = || run(&["docs", "show", item["document_id"].as_str().unwrap()]).1.parse::<Value>().unwrap();
+    let document = show();
+    assert_eq!(document["facts"]["company"]["value"], "Sandrey Kelp plc");
+    assert_eq!((&document["facts"]["period"]["from"], &document["metadata"]["region"]), (&json!("manifest"), &json!("north")));
+    // The same bytes with another manifest: nothing is read again, and what is said changes at once.
+    write("good.csv", "path,company\na.md,Sandrey Seaweed plc\n");
+    assert_eq!(run(&["ingest", "--manifest", "good.csv"]).0, Some(0));
+    assert_eq!(show()["facts"]["company"]["value"], "Sandrey Seaweed plc");
 }
 
 #[tokio::test]

@@ -111,6 +111,33 @@ async fn the_openapi_document_has_every_route_and_every_schema() {
 }
 
 #[tokio::test]
+async fn an_edit_of_a_pack_counts_with_the_next_question_and_an_invalid_one_changes_nothing() {
+    let packs = tempfile::tempdir().unwrap();
+    let pack = packs.path().join("kelp");
+    std::fs::create_dir(&pack).unwrap();
+    let head = "name = \"kelp\"\ntitle = \"Kelp\"\nversion = \"1\"\nlanguages = [\"zh\", \"en\"]\nincludes = [\"finance\"]\n";
+    std::fs::write(pack.join("pack.toml"), head).unwrap();
+    let settings = [("DOSSIER_PACKS__DIR", packs.path().to_str().unwrap()), ("DOSSIER_PACKS__USE", "kelp")];
+    let service = Service::with(&settings).await;
+    let report = "# Sandrey\n\n| | 2023 |\n|---|---|\n| Kelp landed (tonnes) | 9,612 |\n| Boats | 31 |\n| Crew | 118 |\n";
+    service.ingest("kelp.md", report).await;
+    let answered = async || service.ask("What was the algal harvest in 2023?").await["text"].as_str().unwrap().contains("9,612");
+    assert!(!answered().await);
+    std::fs::write(pack.join("glossary.tsv"), "figure\tkelp landed\talgal harvest\n").unwrap();
+    assert!(answered().await);
+    std::fs::write(pack.join("glossary.tsv"), "figure\tkelp landed\talgal harvest\talgal harvest\n").unwrap();
+    assert!(answered().await);
+    let check = |arguments: &[&str], code: i32, words: &str| {
+        let output = run(dossier().args(["pack", "check"]).args(arguments));
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(code) && told.contains(words), "{told}");
+    };
+    check(&[], 0, "valid: finance, technology");
+    check(&[packs.path().to_str().unwrap()], 2, "glossary.tsv:1: `algal harvest` stands twice in this line; take one out");
+    check(&["/nowhere"], 2, "/nowhere:1: it cannot be read");
+}
+
+#[tokio::test]
 async fn a_wrong_address_or_method_is_told() {
     let service = Service::start().await;
     assert_eq!(service.get("/v1/nothing").await.problem(), (404, "not_found"));

@@ -284,7 +284,7 @@ fn released(seen: &Seen) -> Option<(Fact<ReportKind>, Option<String>)> {
 }
 
 /// What a name like `ACME_2023Q2_10Q` says.
-fn of_file(key: &str) -> Option<(ReportKind, Option<String>)> {
+pub(super) fn of_file(key: &str) -> Option<(ReportKind, Option<String>)> {
     if let Some((kind, _)) = of_title(key) {
         return Some((kind, None));
     }

@@ -11,7 +11,7 @@ use index::{
     page::{Cell, Page, Table},
 };
 
-use super::{Candidate, ENOUGH_ABROAD, ENOUGH_LABEL, Reader, Scene, Terms, currency, terms};
+use super::{Candidate, Reader, Scene, Terms, currency, terms};
 use crate::{
     period::{Period, periods, relative},
     question::Kind,
@@ -90,7 +90,8 @@ impl Reader<'_> {
                 let first_column = cell.column == values[0].column;
                 let order = if current { 0.06 } else { 0.0 } + if first_column { 0.02 } else { 0.0 };
                 let score = 0.7 * held.own + 0.3 * held.near + fit + order - 0.3 * extra;
-                let least = if abroad { ENOUGH_ABROAD } else { ENOUGH_LABEL };
+                let limits = &self.question.pack.thresholds;
+                let least = if abroad { limits.translated } else { limits.row };
                 let enough = held.near >= least && held.musts && held.own >= 0.4;
                 let statement = said(self.question.chinese, &label, header, value, &unit);
                 seen.insert((scene.hit.passage.document.id, part, line.clone()));
