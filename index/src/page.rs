@@ -82,10 +82,22 @@ pub struct Table {
     /// The unit line, as printed: `单位：万元`, `(in millions)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
+    /// The header of the table on the page before that this one continues; empty where it continues none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carried: Vec<Carried>,
     /// How many of the first rows are header rows.
     pub header_rows: u32,
     /// The rows.
     pub rows: Vec<Vec<Cell>>,
+}
+
+/// A column's header that stands on an earlier page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carried {
+    /// The column, from 0.
+    pub column: u32,
+    /// The header, as printed there.
+    pub text: String,
 }
 
 /// A cell: a range of the page's text in a column.

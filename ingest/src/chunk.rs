@@ -127,7 +127,8 @@ impl Chunker {
                     // An empty first cell is a blank at the start of the text.
                     let range = block.range().start..range.end;
                     let slices = cut_table(page, block, range, &front).into_iter();
-                    pieces.extend(slices.map(|p| Piece { headings: self.path(), heading: heading.clone(), ..p }));
+                    let path = self.path_of_table(block);
+                    pieces.extend(slices.map(|p| Piece { headings: path.clone(), heading: heading.clone(), ..p }));
                     front.clear();
                     continue;
                 }
@@ -180,6 +181,20 @@ impl Chunker {
 
     fn path(&self) -> Vec<String> {
         self.headings.iter().map(|(_, text)| text.clone()).collect()
+    }
+
+    /// A table that continues one of the page before has no header on its own page: caption, header and unit go into the path,
+    /// since the text of a passage is that of its page.
+    fn path_of_table(&self, block: &Block) -> Vec<String> {
+        let mut path = self.path();
+        if let Some(table) = block.table.as_ref().filter(|table| !table.carried.is_empty()) {
+            let header = table.carried.iter().map(|carried| carried.text.as_str()).collect::<Vec<_>>().join(" | ");
+            let known = |caption: &&String| path.last().is_some_and(|last| last == *caption);
+            let caption = table.caption.iter().filter(|caption| !known(caption)).cloned();
+            let line = caption.chain([header]).chain(table.unit.clone()).collect::<Vec<_>>().join(" · ");
+            path.push(line.chars().take(HEADING).collect());
+        }
+        path
     }
 
     fn flush(&self, page: &Page, prose: &mut Vec<Range<usize>>, heading: Option<Range<usize>>, pieces: &mut Vec<Piece>) {

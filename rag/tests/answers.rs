@@ -65,7 +65,16 @@ fn page_of(blocks: &[Piece]) -> Page {
                     }
                     rows.push(row);
                 }
-                (BlockKind::Table, Some(Table { caption: None, unit: unit.map(str::to_owned), header_rows: *header_rows, rows }))
+                (
+                    BlockKind::Table,
+                    Some(Table {
+                        caption: None,
+                        unit: unit.map(str::to_owned),
+                        header_rows: *header_rows,
+                        rows,
+                        ..Table::default()
+                    }),
+                )
             }
         };
         page.blocks.push(Block { start, end: page.text.len() as u32, kind, table });

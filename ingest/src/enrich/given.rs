@@ -155,14 +155,14 @@ fn period(value: &Value, text: &str) -> Result<Value, String> {
             .map_err(|e| format!("`period` cannot be read ({e}); write {{\"year\": 2022, \"part\": \"FY\"}} or \"FY2022\""))?;
         return Ok(json!(period));
     }
-    let key = Line::loose(text).key.replace(' ', "");
+    let key = Line::loose(text).key;
     let year = date::years(&key).next();
     let short = || {
         let digits = key.split_once("fy").map(|(_, rest)| rest.chars().take_while(char::is_ascii_digit).collect::<String>())?;
         (digits.len() == 2).then(|| digits.parse::<i32>().ok()).flatten().map(|year| (digits.clone(), 2000 + year))
     };
     let found = year.map(|(at, year)| (key[at..at + 4].to_owned(), year)).or_else(short);
-    let rest = found.as_ref().map(|(written, _)| key.replacen(written.as_str(), "", 1));
+    let rest = found.as_ref().map(|(written, _)| key.replacen(written.as_str(), "", 1).replace(' ', ""));
     let part = rest.as_deref().and_then(part);
     match (found, part) {
         (Some((_, year)), Some(part)) => Ok(json!(FiscalPeriod { year, part, end: None })),

@@ -245,8 +245,13 @@ impl<'a, 'b> Flow<'a, 'b> {
         unit: Option<String>,
     ) -> Result<(), IngestError> {
         let start = self.open();
-        let mut table =
-            Table { caption, unit, header_rows: head.len() as u32, rows: Vec::with_capacity(head.len() + body.len()) };
+        let mut table = Table {
+            caption,
+            unit,
+            header_rows: head.len() as u32,
+            rows: Vec::with_capacity(head.len() + body.len()),
+            ..Table::default()
+        };
         for (n, row) in head.iter().chain(body).enumerate() {
             if n > 0 {
                 self.page.text.push('\n');

@@ -241,16 +241,8 @@ impl<'a> Reader<'a> {
 fn carry_over(parts: &mut [(glyphs::Turn, Vec<layout::Draft>)], foot: Option<table::Grid>) -> Option<table::Grid> {
     let mut body: Vec<&mut layout::Draft> =
         parts.iter_mut().flat_map(|(_, drafts)| drafts).filter(|d| d.kind != BlockKind::Furniture).collect();
-    if let (Some(foot), Some(layout::Draft { content: layout::Content::Grid(head), .. })) = (foot, body.first_mut())
-        && foot.continues(head)
-    {
-        let header = foot.header();
-        let named: Vec<String> = foot.caption.into_iter().chain(Some(header).filter(|h| !h.is_empty())).collect();
-        if head.caption.is_none() && !named.is_empty() {
-            head.caption = Some(named.join(": "));
-        }
-        head.unit = head.unit.take().or(foot.unit);
-        // The next page may continue it once more: it then needs the header again, which is now in the caption.
+    if let (Some(foot), Some(layout::Draft { content: layout::Content::Grid(head), .. })) = (foot, body.first_mut()) {
+        foot.carry_over(head);
     }
     match body.last() {
         Some(layout::Draft { content: layout::Content::Grid(grid), .. }) => Some(grid.clone()),

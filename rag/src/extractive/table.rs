@@ -156,11 +156,9 @@ fn headers(page: &Page, table: &Table) -> HashMap<u32, String> {
             }
         }
     }
-    // The part of a table that continues from the page before carries its header in the caption: `caption: a | b | c`.
-    if headers.is_empty()
-        && let Some((_, columns)) = table.caption.as_deref().and_then(|caption| caption.rsplit_once(": "))
-    {
-        headers.extend(columns.split('|').enumerate().map(|(at, text)| (at as u32, text.trim().to_owned())));
+    // The part of a table that continues from the page before has its header there.
+    if headers.is_empty() {
+        headers.extend(table.carried.iter().map(|carried| (carried.column, carried.text.clone())));
     }
     headers
 }

@@ -55,6 +55,9 @@ pub fn kind(draft: &Draft, body: f32) -> BlockKind {
                 return BlockKind::Heading(if ratio > 1.05 { 3 } else { 4 });
             }
         }
+        if numbered.is_none() && ratio > 0.85 && names_statement(&text) {
+            return BlockKind::Heading(4);
+        }
     }
     if ratio < 0.9 && (text.starts_with(['*', '†', '‡', '注']) || footnote_start(&text)) {
         return BlockKind::Footnote;
@@ -66,6 +69,93 @@ pub fn kind(draft: &Draft, body: f32) -> BlockKind {
         return BlockKind::Caption;
     }
     BlockKind::Paragraph
+}
+
+/// Whether a line is the name of a financial statement, or of the notes to them, and nothing else but whose it is and that it goes
+/// on: it heads what follows in whatever type it is set.
+fn names_statement(text: &str) -> bool {
+    const ZH: [&str; 10] = [
+        "资产负债表",
+        "财务状况表",
+        "利润表",
+        "损益表",
+        "综合收益表",
+        "现金流量表",
+        "所有者权益变动表",
+        "股东权益变动表",
+        "权益变动表",
+        "财务报表附注",
+    ];
+    const ZH_BESIDE: [&str; 14] =
+        ["合并", "母公司", "本公司", "公司", "集团", "简要", "备考", "近三年", "近一期", "未经审计", "续", "及", "和", "与"];
+    const EN: [&str; 44] = [
+        "consolidated",
+        "condensed",
+        "interim",
+        "combined",
+        "unaudited",
+        "audited",
+        "continued",
+        "the",
+        "of",
+        "and",
+        "to",
+        "in",
+        "or",
+        "company",
+        "group",
+        "parent",
+        "only",
+        "balance",
+        "sheet",
+        "sheets",
+        "income",
+        "statement",
+        "statements",
+        "operations",
+        "earnings",
+        "financial",
+        "position",
+        "cash",
+        "flow",
+        "flows",
+        "comprehensive",
+        "profit",
+        "loss",
+        "losses",
+        "other",
+        "changes",
+        "equity",
+        "deficit",
+        "accumulated",
+        "retained",
+        "shareholders",
+        "stockholders",
+        "notes",
+        "s",
+    ];
+    if text.contains(is_han) {
+        let mut rest = text.to_owned();
+        let named = ZH.iter().filter(|name| text.contains(*name)).count();
+        ZH.iter().chain(&ZH_BESIDE).for_each(|word| rest = rest.replace(word, ""));
+        return named > 0 && !rest.contains(char::is_alphanumeric);
+    }
+    let lower = text.to_lowercase();
+    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let line = words.join(" ");
+    let after = |front: &str, nouns: &[&str]| {
+        line.split_once(front).is_some_and(|(_, rest)| nouns.iter().any(|noun| rest.trim_start().starts_with(noun)))
+    };
+    let nouns =
+        ["operations", "income", "earnings", "financial position", "cash flow", "comprehensive", "profit", "loss", "changes in"];
+    let nouns: Vec<&str> = nouns.into_iter().chain(["shareholders", "stockholders", "equity"]).collect();
+    let named = line.contains("balance sheet")
+        || line.contains("income statement")
+        || line.contains("cash flow statement")
+        || after("statements of", &nouns)
+        || after("statement of", &nouns)
+        || line.starts_with("notes to") && line.contains("financial statements");
+    named && text.starts_with(char::is_uppercase) && words.len() <= 14 && words.iter().all(|word| EN.contains(word))
 }
 
 fn footnote_start(text: &str) -> bool {
@@ -226,6 +316,33 @@ mod tests {
         numbered("18.4万元；检索增强", Some(2));
         numbered("11.4% to 3.92 million units", None);
         numbered("第三条 本公司", None);
+    }
+
+    #[test]
+    fn the_name_of_a_statement_heads_it_in_whatever_type_it_is_set() {
+        for text in [
+            "合并利润表",
+            "母公司资产负债表（续）",
+            "合并及公司现金流量表",
+            "CONSOLIDATED BALANCE SHEETS",
+            "Consolidated Statements of Operations and Comprehensive Loss (continued)",
+            "Consolidated statement of changes in equity",
+            "Statements of Stockholders’ Equity",
+            "NOTES TO THE CONSOLIDATED FINANCIAL STATEMENTS",
+        ] {
+            assert!(names_statement(text), "{text}");
+        }
+        for text in [
+            "资产负债表日后事项",
+            "利润表项目变动的原因",
+            "Off-balance sheet arrangements",
+            "Balance sheet date",
+            "the balance sheet",
+            "Other comprehensive income",
+            "The balance sheet and the statement of income are shown in Item 8",
+        ] {
+            assert!(!names_statement(text), "{text}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Two readings: *lattice* follows ruling lines, with merged cells; *stream* follows numbers that stand in columns.
 //! Both only move pieces into cells, none is lost: what is not in a table goes back to the text.
 
-use index::page::BlockKind;
+use index::page::{BlockKind, Carried};
 
 use super::glyphs::Piece;
 use super::layout::{Content, Draft, Line, is_han, lines};
@@ -29,6 +29,8 @@ pub struct Grid {
     pub caption: Option<String>,
     /// The unit line.
     pub unit: Option<String>,
+    /// The header of the table that it continues.
+    pub carried: Vec<Carried>,
 }
 
 /// A cell before it is written.
@@ -67,20 +69,51 @@ impl Grid {
             rows.iter().map(|row| row.iter().map(|cell| (cell.column, cell.text())).collect()).collect();
         let header_rows = header_rows(&texts);
         let unit = texts.iter().take(header_rows as usize + 1).flatten().find_map(|(_, text)| unit_of(text));
-        Self { rect, edges, rows, header_rows, caption: None, unit }
+        Self { rect, edges, rows, header_rows, caption: None, unit, carried: Vec::new() }
     }
 
-    /// The header as one line, for the part of the table on the next page.
-    pub fn header(&self) -> String {
-        let rows = self.rows.iter().take(self.header_rows as usize);
-        let line = |row: &Vec<GridCell>| row.iter().map(GridCell::text).filter(|t| !t.is_empty()).collect::<Vec<_>>().join(" | ");
-        rows.map(line).filter(|t| unit_of(t).is_none()).collect::<Vec<_>>().join(" / ")
+    /// The header of each column, its own or that of the table that it continues.
+    fn headers(&self) -> Vec<Carried> {
+        if self.header_rows == 0 {
+            return self.carried.clone();
+        }
+        let cells = || self.rows.iter().take(self.header_rows as usize).flatten();
+        let header = |column: u32| {
+            let over = |cell: &&GridCell| (cell.column..cell.column + cell.column_span.max(1)).contains(&column);
+            let only_unit = |text: &String| unit_of(text).is_some_and(|unit| unit.len() == text.len());
+            let texts = cells().filter(over).map(GridCell::text).filter(|text| !text.is_empty() && !only_unit(text));
+            texts.collect::<Vec<_>>().join(" ")
+        };
+        let columns = (0..self.edges.len() as u32).map(|column| Carried { column, text: header(column) });
+        columns.filter(|carried| !carried.text.is_empty()).collect()
     }
 
-    /// Whether a table at the head of a page continues this one at the foot of the page before.
-    pub fn continues(&self, next: &Grid) -> bool {
-        let pairs = || self.edges.iter().zip(&next.edges);
-        next.header_rows == 0 && self.edges.len() == next.edges.len() && pairs().skip(1).all(|(a, b)| (a - b).abs() < 40.0)
+    /// Tells a table at the head of a page, if it continues this one at the foot of the page before: caption, unit and headers.
+    pub fn carry_over(&self, next: &mut Grid) {
+        let Some(homes) = self.homes(next) else { return };
+        let moved = |carried: Carried| {
+            let column = homes.iter().position(|home| *home == carried.column as usize)? as u32;
+            Some(Carried { column, ..carried })
+        };
+        next.carried = self.headers().into_iter().filter_map(moved).collect();
+        next.caption = next.caption.take().or_else(|| self.caption.clone());
+        next.unit = next.unit.take().or_else(|| self.unit.clone());
+    }
+
+    /// The columns here that the columns of a part without header continue; one that is empty there may be missing.
+    fn homes(&self, next: &Grid) -> Option<Vec<usize>> {
+        let (own, part) = (self.edges.len(), next.edges.len());
+        if next.header_rows > 0 || part < 2 || part > own || own - part > 2 {
+            return None;
+        }
+        let mut homes = vec![0];
+        for edge in &next.edges[1..] {
+            let from = homes[homes.len() - 1] + 1;
+            let off = |home: usize| (self.edges[home] - edge).abs();
+            let home = (from..own).min_by(|a, b| off(*a).total_cmp(&off(*b))).filter(|home| off(*home) < 40.0)?;
+            homes.push(home);
+        }
+        Some(homes)
     }
 }
 
@@ -179,6 +212,9 @@ pub fn is_year(text: &str) -> bool {
                         | '前'
                         | '底'
                         | '至'
+                        | '—'
+                        | '–'
+                        | '－'
                 )
         });
         return year(&head) && known;
@@ -285,6 +321,11 @@ pub fn unit_of(text: &str) -> Option<String> {
     let lower = text.to_lowercase();
     if lower.len() != text.len() {
         return None;
+    }
+    // `2022 £000` over a column: the year is no part of the unit.
+    let thousands = ["£000", "$000", "€000", "£'000", "$'000", "€'000", "£’000", "$’000", "€’000"];
+    if let Some((at, sign)) = thousands.iter().find_map(|sign| Some((text.find(sign)?, sign))).filter(|_| count <= 40) {
+        return Some(text[at..at + sign.len()].to_owned());
     }
     let words = [
         "in millions",
@@ -418,6 +459,7 @@ mod tests {
         is("2023年", false, true);
         is("2019 年 12 月 31 日", false, true);
         is("2023年上半年", false, true);
+        is("2019年 1—12月", false, true);
         is("FY2023", false, true);
         is("December 31, 2023", false, true);
         is("2007-12-31", false, true);
@@ -452,6 +494,8 @@ mod tests {
         unit("单位：元 币种：人民币", Some("单位：元 币种：人民币"));
         unit("表1 关键财务指标（单位：百万元）", Some("单位：百万元"));
         unit("人民币百万元", Some("人民币百万元"));
+        unit("2022 £000", Some("£000"));
+        unit("$’000", Some("$’000"));
         unit("(in millions)", Some("(in millions)"));
         unit("(In thousands, except per share data)", Some("(In thousands, except per share data)"));
         unit("CONSOLIDATED BALANCE SHEETS (in millions)", Some("(in millions)"));

@@ -101,7 +101,7 @@ impl<'v> Writer<'v> {
             }
             rows.push(cells);
         }
-        Table { caption: grid.caption, unit: grid.unit, header_rows: grid.header_rows, rows }
+        Table { caption: grid.caption, unit: grid.unit, carried: grid.carried, header_rows: grid.header_rows, rows }
     }
 
     /// Writes lines as one run of text that began at `start`.
