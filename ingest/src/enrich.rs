@@ -163,7 +163,7 @@ pub fn facts_under(name: &str, given: &Map<String, Value>, about: &About, pages:
     let named = company::read(&seen, what, language.as_ref().is_some_and(|l| l.value == "zh"));
     let period = period::read(&seen, what, form.as_deref());
     let date = period::published(&seen, what);
-    let (currency, scale) = money::read(&seen, form.as_deref());
+    let (currency, scale) = money::read(&seen, form.as_deref(), pages);
     let (company, kinds, years) = (stated(said, "company"), stated::<ReportKind>(said, "kind"), stated(said, "period"));
     let title = title(
         &seen,

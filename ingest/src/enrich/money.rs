@@ -1,13 +1,31 @@
 //! Which money does it count in, and on which scale? A statement about the currency of presentation first, then the unit
 //! lines of tables, then the signs that the text uses.
 
-use super::{Fact, Seen, Where, fact, lines::Line, on};
+use index::page::Page;
+
+use super::{Fact, Seen, Where, fact, lines::Line, on, quote};
 
 type Counted = Option<Fact<String>>;
 
-pub(super) fn read(seen: &Seen, form: Option<&str>) -> (Counted, Counted) {
+pub(super) fn read(seen: &Seen, form: Option<&str>, pages: &[Page]) -> (Counted, Counted) {
     let units: Vec<(&Line, &str)> = seen.front.lines.iter().filter_map(|l| Some((l, unit(&l.key)?))).collect();
-    (currency(seen, &units, form), scale(&units))
+    (currency(seen, &units, form), scale_of_tables(pages).or_else(|| scale(&units)))
+}
+
+/// The scale that most of the tables with a unit line have: the statements stand far behind the first pages.
+fn scale_of_tables(pages: &[Page]) -> Counted {
+    let units = pages.iter().flat_map(|page| {
+        let tables = page.blocks.iter().filter_map(|block| block.table.as_ref());
+        tables.filter_map(|table| {
+            Some((page.number, table.unit.as_deref()?, scale_said(&Line::loose(table.unit.as_deref()?).key)?))
+        })
+    });
+    let all: Vec<(u32, &str, &str)> = units.collect();
+    let count = |scale: &str| all.iter().filter(|(.., other)| *other == scale).count();
+    let (page, unit, scale) = all.iter().max_by_key(|(.., scale)| count(scale))?;
+    let share = count(scale) as f32 / all.len() as f32;
+    let from = Where::Page { page: *page, quote: quote(unit) };
+    (all.len() >= 3 && share >= 0.6).then(|| fact((*scale).to_owned(), (0.5 + 0.45 * share).min(0.9), from))
 }
 
 /// The part of a line that states a unit: `单位:万元 币种:人民币`, `(in millions, except per share amounts)`, `$'000`.
@@ -66,7 +84,8 @@ fn unit(key: &str) -> Option<&str> {
     short.iter().filter(|_| stands).find_map(|s| key.find(s)).map(|_| key)
 }
 
-fn scale(units: &[(&Line, &str)]) -> Counted {
+/// The scale that a unit line names.
+fn scale_said(unit: &str) -> Option<&'static str> {
     const SCALES: [(&str, &str); 14] = [
         ("百万元", "百万元"),
         ("千元", "千元"),
@@ -83,11 +102,12 @@ fn scale(units: &[(&Line, &str)]) -> Counted {
         ("€m", "millions"),
         ("$m", "millions"),
     ];
-    let told = |unit: &str| {
-        let known = SCALES.iter().find(|(word, _)| unit.contains(word)).map(|(_, scale)| *scale);
-        known.or_else(|| (unit.contains("单位:元") || unit.contains("单位:人民币元")).then_some("元"))
-    };
-    let all: Vec<(&Line, &str)> = units.iter().filter_map(|(line, unit)| Some((*line, told(unit)?))).collect();
+    let known = SCALES.iter().find(|(word, _)| unit.contains(word)).map(|(_, scale)| *scale);
+    known.or_else(|| (unit.contains("单位:元") || unit.contains("单位:人民币元")).then_some("元"))
+}
+
+fn scale(units: &[(&Line, &str)]) -> Counted {
+    let all: Vec<(&Line, &str)> = units.iter().filter_map(|(line, unit)| Some((*line, scale_said(unit)?))).collect();
     let (line, most) = all.iter().max_by_key(|(_, s)| all.iter().filter(|(_, o)| o == s).count())?;
     let share = all.iter().filter(|(_, o)| o == most).count() as f32 / all.len() as f32;
     (share >= 0.7).then(|| fact((*most).to_owned(), if all.len() >= 2 { 0.8 * share } else { 0.65 }, on(line)))
