@@ -66,9 +66,15 @@ impl Service {
         rustls::crypto::ring::default_provider().install_default().ok();
         let mut command = dossier();
         command.args(["serve", "--bind", "127.0.0.1:0", "--data"]).arg(data.path()).envs(settings.iter().copied());
-        let mut child = command.env("RUST_LOG", "warn").stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        command.env("RUST_LOG", "warn").stdout(Stdio::piped());
+        // Not on this thread: another service that is waiting for its first request would be kept waiting.
+        let started = tokio::task::spawn_blocking(move || {
+            let mut child = command.spawn().unwrap();
+            let mut line = String::new();
+            BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+            (child, line)
+        });
+        let (child, line) = started.await.unwrap();
         let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it did not start: {line:?}")).to_owned();
         Self { url, client: Client::builder().build().unwrap(), child, data }
     }
