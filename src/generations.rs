@@ -240,11 +240,18 @@ async fn sampled(catalog: &Catalog, generation: &Generation, sample: usize) -> R
         return Ok(verified);
     }
     let held = generation::held(catalog.db(), &generation.name).await?;
-    let step = held.len().div_ceil(sample.max(1)).max(1);
-    for (at, version) in held.iter().step_by(step).enumerate() {
-        // Another place in each document, without chance: the same sample twice.
-        let ordinal = (at as u64 * 7) % version.passages.max(1);
-        let passages = catalog.passages(version.document, version.version, ordinal as u32, 1).await?;
+    // Evenly over all passages, without chance: the same sample twice.
+    let all: u64 = held.iter().map(|version| version.passages).sum();
+    let step = all.div_ceil(sample.max(1) as u64).max(1);
+    let mut before = 0;
+    let mut places = Vec::new();
+    for version in &held {
+        let first = (step - before % step) % step;
+        places.extend((first..version.passages).step_by(step as usize).map(|ordinal| (version, ordinal as u32)));
+        before += version.passages;
+    }
+    for (version, ordinal) in places {
+        let passages = catalog.passages(version.document, version.version, ordinal, 1).await?;
         let Some(passage) = passages.first() else { continue };
         let call = Call::new(version.scope.clone(), PATIENCE);
         let text = build::indexed_text(&version.title, passage);

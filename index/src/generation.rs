@@ -348,7 +348,8 @@ fn record(row: &AnyRow) -> Result<Record, IndexError> {
         dimensions: row.get::<i64, _>(3) as usize,
         encoder: json(row.get(4))?,
         created_at: rfc3339(row.get(5)),
-        promoted_at: row.get::<Option<i64>, _>(6).map(rfc3339),
+        // 0: before such times were kept.
+        promoted_at: row.get::<Option<i64>, _>(6).filter(|at| *at > 0).map(rfc3339),
         verified: row.get::<Option<String>, _>(7).map(json).transpose()?,
     })
 }
