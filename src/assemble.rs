@@ -12,7 +12,7 @@ use index::{
     store::{VectorStore, cluster::Cluster, edge::Edge},
 };
 use ingest::{pipeline::Pipeline, sandbox::Sandbox};
-use rag::engine::Engine;
+use rag::{card::Cards, chat::Endpoints, engine::Engine};
 use tokio::{sync::watch, task::JoinHandle};
 use uuid::Uuid;
 
@@ -37,6 +37,10 @@ pub struct Service {
     /// Answers questions.
     pub engine: Engine,
     dir: Arc<DataDir>,
+    /// What is known of model endpoints.
+    pub cards: Cards,
+    /// The model endpoints that are talked to.
+    pub endpoints: Endpoints,
     stop: watch::Sender<bool>,
     workers: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
@@ -47,8 +51,8 @@ impl Service {
     /// # Errors
     /// `data_locked`, `data_damaged`, `storage`, `other_encoder`, and whatever opening the store returns.
     pub async fn open(data: &Path, settings: Settings) -> Result<Arc<Self>, IndexError> {
-        // They were found to be valid when they were read.
-        let endpoint = settings.llm.endpoint().unwrap_or_default();
+        // They were found to be valid when the settings were read.
+        let cards = settings.llm.cards().map_err(|error| IndexError::Internal(error.to_string()))?;
         let packs = Arc::new(settings.packs.open().unwrap_or_default());
         let dir = Arc::new(DataDir::open(data)?);
         let db = Db::open(&dir).await?;
@@ -60,10 +64,21 @@ impl Service {
         };
         let pipeline = Arc::new(Pipeline::open(dir.clone(), catalog.clone(), live.clone(), sandbox).await?);
         let searcher = Searcher::new(catalog.clone(), live);
-        let engine = Engine::new(searcher.clone(), endpoint, packs, settings.server.room());
+        let engine = Engine::new(searcher.clone(), packs, settings.server.room());
         let (stop, stopped) = watch::channel(false);
         let workers = tokio::sync::Mutex::new(Some(tokio::spawn(pipeline.clone().run(stopped))));
-        Ok(Arc::new(Self { settings, catalog, pipeline, searcher, engine, dir, stop, workers }))
+        Ok(Arc::new(Self {
+            settings,
+            catalog,
+            pipeline,
+            searcher,
+            engine,
+            cards,
+            endpoints: Endpoints::default(),
+            dir,
+            stop,
+            workers,
+        }))
     }
 
     /// Lets a generation answer from the next question on; without a name, the one that was built last.
@@ -104,7 +119,7 @@ impl Service {
     async fn switch(&self, record: &Record) -> Result<(), IndexError> {
         let cards = encoders::cards(&self.settings)?;
         let embedder = self.settings.embedding.open_again(self.dir.path(), &cards, record).await?;
-        let call = self.call(index::scope::DEFAULT)?;
+        let call = self.anywhere();
         // An endpoint that is down, or does not accept this server's key, is found before anything is switched.
         embedder.query(&call, "2023").await?;
         let store =

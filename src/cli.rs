@@ -25,7 +25,7 @@ use rag::{
     card::{Card, Cards},
     pack::{PackError, Packs, shelf::STANDARD},
 };
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::{
     assemble::Service,
@@ -78,7 +78,9 @@ impl From<IndexError> for Failure {
 
 impl From<RagError> for Failure {
     fn from(error: RagError) -> Self {
-        Self::coded(&error)
+        // A model endpoint is a service too.
+        let exit = |failure: Self| if error.is_the_models() { exit::UNREACHABLE } else { failure.exit };
+        Self { exit: exit(Self::coded(&error)), ..Self::coded(&error) }
     }
 }
 
@@ -215,6 +217,11 @@ enum Command {
         #[command(subcommand)]
         command: Batch,
     },
+    /// Scenarios: bodies of documents, each with its pack, its models and its limits
+    Scenario {
+        #[command(subcommand)]
+        command: Scenarios,
+    },
     /// Measure on questions with known answers
     Eval {
         #[command(subcommand)]
@@ -258,6 +265,112 @@ struct Scenario {
     /// The scenario.
     #[arg(long, default_value = "default", value_name = "NAME")]
     scenario: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Scenarios {
+    /// List scenarios
+    Ls,
+    /// Make a scenario
+    Create {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        setup: Setup,
+    },
+    /// Show one scenario
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Change a scenario
+    Set {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        setup: Setup,
+        /// Have a field be as the settings say again, such as `ladder` or `limits.top_k`.
+        #[arg(long, value_name = "FIELD")]
+        unset: Vec<String>,
+    },
+    /// Delete scenarios
+    Rm {
+        /// Their names.
+        #[arg(required = true)]
+        names: Vec<String>,
+        /// Delete their documents too.
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+/// What is set for a scenario.
+#[derive(Debug, Args)]
+struct Setup {
+    /// For a person.
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+    /// For a person.
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// The industry pack.
+    #[arg(long, value_name = "NAME")]
+    pack: Option<String>,
+    /// A model that answers; repeated, they are asked in this order. A backend of the settings, a card, or fields such as
+    /// `card=ollama,model=qwen3:8b`; `none` for no model at all.
+    #[arg(long, value_name = "RUNG")]
+    ladder: Vec<String>,
+    /// What happens when all models fail: `none` or `extractive`.
+    #[arg(long, value_name = "WHAT")]
+    fallback: Option<String>,
+    /// Passages given to the answerer.
+    #[arg(long, value_name = "N")]
+    top_k: Option<u32>,
+    /// Most tokens of an answer.
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<u32>,
+    /// Longest time of a question in milliseconds.
+    #[arg(long, value_name = "MS")]
+    deadline_ms: Option<u64>,
+}
+
+impl Setup {
+    /// As the API reads it.
+    fn said(self) -> Map<String, Value> {
+        let mut said = Map::new();
+        let texts = [("title", self.title), ("description", self.description), ("pack", self.pack), ("fallback", self.fallback)];
+        said.extend(texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?.into()))));
+        if !self.ladder.is_empty() {
+            said.insert(
+                "ladder".into(),
+                self.ladder.iter().filter(|rung| *rung != "none").map(|rung| self::rung(rung)).collect(),
+            );
+        }
+        let limits = [
+            ("top_k", self.top_k.map(u64::from)),
+            ("max_tokens", self.max_tokens.map(u64::from)),
+            ("deadline_ms", self.deadline_ms),
+        ];
+        let limits: Map<String, Value> =
+            limits.into_iter().filter_map(|(name, limit)| Some((name.to_owned(), limit?.into()))).collect();
+        if !limits.is_empty() {
+            said.insert("limits".into(), Value::Object(limits));
+        }
+        said
+    }
+}
+
+/// `NAME`, or `field=value,…`.
+fn rung(text: &str) -> Value {
+    let fields: Option<Map<String, Value>> = text
+        .split(',')
+        .map(|field| {
+            let (name, value) = field.split_once('=')?;
+            let number = value.parse::<u64>().ok().filter(|_| name == "context_tokens");
+            Some((name.to_owned(), number.map_or_else(|| value.into(), Value::from)))
+        })
+        .collect();
+    fields.map_or_else(|| text.into(), Value::Object)
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -516,6 +629,10 @@ enum Models {
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
     },
+    /// Check all cards, bundled ones and your own, and exit
+    Check,
+    /// Ask a live endpoint what it does, and write the card that says so
+    Probe(crate::probe::Probe),
 }
 
 #[derive(Debug, Subcommand)]
@@ -559,6 +676,9 @@ enum Dev {
         /// What to do wrong.
         #[arg(long, value_enum, value_name = "NAME")]
         misbehave: Option<Misbehave>,
+        /// Where the liar writes down what it said and changed, a JSON line per answer.
+        #[arg(long, value_name = "FILE")]
+        log: Option<PathBuf>,
     },
 }
 
@@ -627,11 +747,12 @@ async fn run(line: Line) -> Result<u8, Failure> {
         Command::Models { command: Models::Add { dir, name } } => {
             encoders::add(common, &settings, &dir, &name.unwrap_or_default()).await
         }
+        Command::Models { command: Models::Probe(asked) } => crate::probe::run(asked, &settings, common.json).await,
         Command::Models { command } => models(&settings, &common.data, command, common.json),
         Command::Index { command: Index::Generations(command) } => generations::run(common, settings, command).await,
         Command::Pack { command } => packs(&settings, command, common.json),
-        Command::Dev { command: Dev::FakeLlm { bind, profile, misbehave } } => {
-            fake_llm(&settings, &bind, profile.as_deref(), misbehave).await
+        Command::Dev { command: Dev::FakeLlm { bind, profile, misbehave, log } } => {
+            fake_llm(&settings, &bind, profile.as_deref(), misbehave, log.as_deref()).await
         }
         Command::Doctor { .. } | Command::Index { .. } if common.url.is_some() => Err(Failure::new(
             exit::USAGE,
@@ -775,6 +896,7 @@ async fn with_door(door: &Door, command: Command, json: bool) -> Result<u8, Fail
             }
             Ok(exit::OK)
         }
+        Command::Scenario { command } => scenarios(door, command, json).await,
         Command::Docs { command } => docs(door, command, json).await,
         Command::Batch { command } => batch(door, command, json).await,
         _ => Err(Failure::new(exit::USAGE, "usage", "this command takes no data directory")),
@@ -796,8 +918,10 @@ fn models(settings: &Settings, data: &Path, command: Models, json: bool) -> Resu
             let encoder = encoders::find(data, &name);
             if json { show::json(&encoder) } else { print!("{}", toml::to_string(&encoder).unwrap_or_default()) }
         }
+        // Reading them was the check.
+        Models::Check | Models::Probe(_) => eprintln!("{} cards are valid", cards.names().len()),
         Models::Show { name } if json => show::json(card(&cards, &name)?),
-        Models::Show { name } => print!("{}", toml::to_string(card(&cards, &name)?).unwrap_or_default()),
+        Models::Show { name } => print!("{}", card(&cards, &name)?.to_toml()),
         Models::Add { .. } => {}
     }
     Ok(exit::OK)
@@ -841,14 +965,62 @@ fn packs(settings: &Settings, command: Pack, json: bool) -> Result<u8, Failure> 
 }
 
 /// Runs until it is interrupted.
-async fn fake_llm(settings: &Settings, bind: &str, profile: Option<&str>, misbehave: Option<Misbehave>) -> Result<u8, Failure> {
+async fn fake_llm(
+    settings: &Settings,
+    bind: &str,
+    profile: Option<&str>,
+    misbehave: Option<Misbehave>,
+    log: Option<&Path>,
+) -> Result<u8, Failure> {
     let cards = settings.llm.cards()?;
     let card = profile.map(|name| card(&cards, name)).transpose()?.cloned();
     let busy = |error: std::io::Error| Failure::new(exit::FAILED, "address_in_use", format!("cannot listen on {bind}: {error}"));
     let listener = tokio::net::TcpListener::bind(bind).await.map_err(busy)?;
     let address = listener.local_addr().map_err(busy)?;
+    let unwritable = |error: std::io::Error| Failure::new(exit::FAILED, "storage", format!("the log cannot be written: {error}"));
+    let log = log.map(std::fs::File::create).transpose().map_err(unwritable)?;
     println!("listening on http://{address}/v1");
-    dev::Fake { card, misbehave }.serve(listener).await;
+    dev::Fake { card, misbehave, log, ..dev::Fake::default() }.serve(listener).await;
+    Ok(exit::OK)
+}
+
+async fn scenarios(door: &Door, command: Scenarios, json: bool) -> Result<u8, Failure> {
+    let scenario = match command {
+        Scenarios::Ls => {
+            let data = door.scenarios().await?;
+            if json {
+                show::json(&json!({ "data": data }))
+            } else {
+                show::scenarios(&data)
+            }
+            return Ok(exit::OK);
+        }
+        Scenarios::Rm { names, force } => {
+            for name in &names {
+                door.remove_scenario(name, force).await?;
+                println!("{name}");
+            }
+            return Ok(exit::OK);
+        }
+        Scenarios::Create { name, setup } => door.create_scenario(&name, &setup.said()).await?,
+        Scenarios::Show { name } => door.scenario(&name).await?,
+        Scenarios::Set { name, setup, unset } => {
+            let mut change = setup.said();
+            for field in unset {
+                let (outer, inner) = field.split_once('.').unwrap_or((&field, ""));
+                match change.entry(outer).or_insert_with(|| json!({})) {
+                    Value::Object(fields) if !inner.is_empty() => drop(fields.insert(inner.into(), Value::Null)),
+                    value => *value = Value::Null,
+                }
+            }
+            door.change_scenario(&name, &change).await?
+        }
+    };
+    if json {
+        show::json(&scenario)
+    } else {
+        show::scenario(&scenario)
+    }
     Ok(exit::OK)
 }
 

@@ -6,7 +6,7 @@ use figment::{
     Figment,
     providers::{Env, Format, Toml},
 };
-use index::store::cluster::Server as Cluster;
+use index::{scope::Scope, store::cluster::Server as Cluster};
 use rag::{
     card::{Auth, Card, Cards, Dialect},
     chat::Endpoint,
@@ -183,6 +183,7 @@ pub struct Llm {
     pub fallback: Fallback,
     pub first_byte_timeout: u64,
     pub idle_timeout: u64,
+    pub backends: Vec<Backend>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -204,8 +205,34 @@ impl PackSettings {
     }
 }
 
+/// A model endpoint: a card, what goes before it, and where its key is.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs)]
+pub struct Backend {
+    pub name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub card: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub base_url: String,
+    #[serde(skip_serializing)]
+    pub api_key: String,
+    /// An environment variable that holds the key.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub api_key_env: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub model: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_tokens: Option<u32>,
+}
+
+/// The name of the endpoint that stands in `[llm]` itself.
+pub const SIMPLE: &str = "llm";
+
 /// What happens when the model's endpoint fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fallback {
     /// The failure is told.
@@ -230,69 +257,125 @@ impl Llm {
         Cards::load(folder).map_err(|error| ConfigError(vec![error.to_string()]))
     }
 
-    /// The endpoint, if one is configured: what the settings say, then what the card says.
+    /// The endpoint that stands in `[llm]` itself, if one does.
+    pub fn simple(&self) -> Option<Backend> {
+        let set = !self.base_url.is_empty() || !self.card.is_empty();
+        set.then(|| Backend {
+            name: SIMPLE.into(),
+            card: self.card.clone(),
+            base_url: self.base_url.clone(),
+            api_key: self.api_key.clone(),
+            api_key_env: String::new(),
+            model: self.model.clone(),
+            max_tokens: None,
+            context_tokens: None,
+        })
+    }
+
+    /// The backends of scenarios that name none: the endpoint that stands in `[llm]` itself, else those that have names.
+    pub fn usual(&self) -> Vec<Backend> {
+        self.simple().map_or_else(|| self.backends.clone(), |simple| vec![simple])
+    }
+
+    /// A backend by its name.
+    pub fn backend(&self, name: &str) -> Option<Backend> {
+        self.simple().into_iter().chain(self.backends.iter().cloned()).find(|backend| backend.name == name)
+    }
+
+    /// How a backend is talked to: what is said of it, then what its card says.
     ///
     /// # Errors
-    /// Everything that is wrong with them together.
-    pub fn endpoint(&self) -> Result<Option<Endpoint>, ConfigError> {
-        let cards = self.cards()?;
-        let card = match self.card.as_str() {
+    /// Everything that is wrong with it together, each with the field, which `place` comes before.
+    pub fn endpoint(&self, cards: &Cards, backend: &Backend, place: &str) -> Result<Endpoint, ConfigError> {
+        let card = match backend.card.as_str() {
             "" => None,
             name => Some(cards.get(name).ok_or_else(|| {
-                ConfigError(vec![format!("llm.card is `{name}`; there are the cards {}", cards.names().join(", "))])
+                ConfigError(vec![format!("{place}.card is `{name}`; there are the cards {}", cards.names().join(", "))])
             })?),
         };
-        let base_url = or(&self.base_url, card.map(|card| card.base_url.as_str()));
-        if base_url.is_empty() && card.is_none() {
-            return Ok(None);
-        }
-        let model = or(&self.model, card.and_then(Card::first_model));
+        let base_url = or(&backend.base_url, card.map(|card| card.base_url.as_str()));
+        let model = or(&backend.model, card.and_then(Card::first_model));
         let dialect = card.map(|card| card.dialect(model)).unwrap_or_default();
-        let max_tokens = self.max_tokens.min(dialect.window.map_or(u32::MAX, |window| window.answer));
+        let max_tokens =
+            backend.max_tokens.unwrap_or(self.max_tokens).min(dialect.window.map_or(u32::MAX, |window| window.answer));
         let known = dialect.window.map_or(WINDOW, |window| window.context.min(WIDE));
-        let context_tokens = if self.context_tokens == 0 { known } else { self.context_tokens };
+        let set = backend.context_tokens.unwrap_or(self.context_tokens);
+        let context_tokens = if set == 0 { known } else { set };
         let mut wrong = Vec::new();
-        if base_url.is_empty() {
-            wrong.push(format!("the card `{}` has no address, every customer has another; set llm.base_url", self.card));
+        if base_url.is_empty() && card.is_some() {
+            wrong.push(format!("the card `{}` has no address, every customer has another; set {place}.base_url", backend.card));
         } else if !base_url.starts_with("http://") && !base_url.starts_with("https://") {
-            wrong.push(format!("llm.base_url is `{base_url}`; it must start with http:// or https://"));
+            wrong.push(format!("{place}.base_url is `{base_url}`; it must start with http:// or https://"));
         }
         if model.is_empty() {
-            wrong.push("an endpoint is set and llm.model is not; name the model to use (DOSSIER_LLM__MODEL)".into());
+            wrong.push(format!("{place} names an endpoint and no model; set {place}.model"));
         }
+        let api_key = match backend.api_key_env.as_str() {
+            "" => backend.api_key.clone(),
+            name => std::env::var(name).unwrap_or_else(|_| {
+                wrong.push(format!("{place}.api_key_env names the environment variable `{name}`, which is not set"));
+                String::new()
+            }),
+        };
         // What stands at an address of the operator's own may need none.
-        if matches!(dialect.auth, Auth::Bearer | Auth::ApiKey) && self.api_key.is_empty() && self.base_url.is_empty() {
-            wrong.push(format!("the card `{}` needs a key; set llm.api_key (DOSSIER_LLM__API_KEY)", self.card));
+        if matches!(dialect.auth, Auth::Bearer | Auth::ApiKey)
+            && api_key.is_empty()
+            && backend.base_url.is_empty()
+            && backend.api_key_env.is_empty()
+        {
+            wrong.push(format!("the card `{}` needs a key; set {place}.api_key (or api_key_env)", backend.card));
         }
         if context_tokens < max_tokens + EVIDENCE {
             wrong.push(format!(
                 "the model's window is {context_tokens} tokens and an answer may have {max_tokens}; the window must hold the answer \
-                 and at least {EVIDENCE} tokens of evidence (llm.context_tokens, llm.max_tokens)"
+                 and at least {EVIDENCE} tokens of evidence ({place}.context_tokens, {place}.max_tokens)"
             ));
         }
-        if let (Some(window), true) = (dialect.window, self.context_tokens > 0)
-            && self.context_tokens > window.context
+        if let (Some(window), true) = (dialect.window, set > 0)
+            && set > window.context
             && !is_local(card)
         {
             wrong.push(format!(
-                "llm.context_tokens is {}; the card `{}` knows {} for `{model}`",
-                self.context_tokens, self.card, window.context
+                "{place}.context_tokens is {set}; the card `{}` knows {} for `{model}`",
+                backend.card, window.context
             ));
         }
         if !wrong.is_empty() {
             return Err(ConfigError(wrong));
         }
-        Ok(Some(Endpoint {
+        Ok(Endpoint {
+            name: backend.name.clone(),
             base_url: base_url.into(),
-            api_key: self.api_key.clone(),
+            api_key,
             model: model.into(),
             max_tokens,
             context_tokens,
             first_byte: Duration::from_secs(self.first_byte_timeout),
             idle: Duration::from_secs(self.idle_timeout),
             dialect: own_window(dialect, context_tokens),
-            fall_back: self.fallback == Fallback::Extractive,
-        }))
+        })
+    }
+
+    /// What is wrong with the endpoints that are set.
+    fn check(&self, wrong: &mut Vec<String>) {
+        let cards = match self.cards() {
+            Ok(cards) => cards,
+            Err(ConfigError(more)) => return wrong.extend(more),
+        };
+        let mut names = vec![SIMPLE];
+        for (at, backend) in self.backends.iter().enumerate() {
+            let place = format!("llm.backends[{at}]");
+            if Scope::of_scenario(&backend.name).is_err() {
+                wrong.push(format!("{place}.name is `{}`; use 1 to 64 of a-z, 0-9, `-` and `_`", backend.name));
+            } else if names.contains(&backend.name.as_str()) {
+                wrong.push(format!("{place}.name is `{}`; another endpoint has this name", backend.name));
+            }
+            names.push(&backend.name);
+            wrong.extend(self.endpoint(&cards, backend, &place).err().into_iter().flat_map(|ConfigError(more)| more));
+        }
+        if let Some(simple) = self.simple() {
+            wrong.extend(self.endpoint(&cards, &simple, SIMPLE).err().into_iter().flat_map(|ConfigError(more)| more));
+        }
     }
 }
 
@@ -342,7 +425,8 @@ impl Settings {
                 wrong.extend(
                     errors
                         .into_iter()
-                        .filter(|e| !matches!(e.kind, figment::error::Kind::UnknownField(..)))
+                        // Those at the top are told with the nearest name that exists.
+                        .filter(|e| !matches!(e.kind, figment::error::Kind::UnknownField(..)) || e.path.len() > 2)
                         .map(|e| e.to_string()),
                 );
                 Err(ConfigError(wrong))
@@ -367,9 +451,7 @@ impl Settings {
                 self.server.bind
             ));
         }
-        if let Err(ConfigError(more)) = self.llm.endpoint() {
-            wrong.extend(more);
-        }
+        self.llm.check(wrong);
         if self.index.store == Store::Cluster
             && let Err(ConfigError(more)) = self.qdrant.server()
         {
@@ -470,10 +552,12 @@ mod tests {
 
     #[test]
     fn a_card_fills_what_is_not_set_and_says_what_it_needs() {
-        let endpoint = |text: &str| load(text).map(|settings| settings.llm.endpoint().unwrap().unwrap());
+        let endpoint = |text: &str| {
+            load(text).map(|Settings { llm, .. }| llm.endpoint(&llm.cards().unwrap(), &llm.usual()[0], "llm").unwrap())
+        };
         let found = endpoint("[llm]\ncard = \"deepseek\"\napi_key = \"k\"").unwrap();
         assert_eq!((found.base_url.as_str(), found.model.as_str()), ("https://api.deepseek.com", "deepseek-v4-flash"));
-        assert_eq!((found.context_tokens, found.fall_back), (WIDE, false));
+        assert_eq!((found.context_tokens, found.dialect.price.unwrap().currency.as_str()), (WIDE, "CNY"));
         let found =
             endpoint("[llm]\ncard = \"vllm\"\nbase_url = \"http://gpu:1/v1\"\nmodel = \"q\"\ncontext_tokens = 65536").unwrap();
         assert_eq!((found.base_url.as_str(), found.context_tokens), ("http://gpu:1/v1", 65536));
@@ -491,5 +575,26 @@ mod tests {
         check("[llm]\ncards = \"/nowhere\"", "/nowhere:1: it cannot be read");
         check("[packs]\nuse = \"fnance\"", "did you mean `finance`?");
         check("[packs]\ndir = \"/nowhere\"", "/nowhere:1: it cannot be read");
+    }
+
+    #[test]
+    fn several_endpoints_have_names_and_each_is_checked() {
+        let two = "[[llm.backends]]\nname = \"near\"\nbase_url = \"http://127.0.0.1:1/v1\"\nmodel = \"m\"\n\
+                   [[llm.backends]]\nname = \"far\"\ncard = \"deepseek\"\napi_key = \"k\"\n";
+        let llm = load(two).unwrap().llm;
+        let names = |backends: Vec<Backend>| backends.into_iter().map(|backend| backend.name).collect::<Vec<_>>();
+        assert_eq!(names(llm.usual()), ["near", "far"]);
+        let both = load(&format!("[llm]\nbase_url = \"http://x/v1\"\nmodel = \"m\"\n{two}")).unwrap().llm;
+        assert_eq!((names(both.usual()), both.backend("far").is_some()), (vec![SIMPLE.to_owned()], true));
+        assert!(!toml::to_string(&llm).unwrap().contains("api_key"));
+        let check = |line: &str, with: &str, reason: &str| {
+            let wrong = load(&two.replacen(line, with, 1)).unwrap_err();
+            assert!(wrong.contains(reason), "{wrong}");
+        };
+        check("name = \"far\"", "name = \"near\"", "llm.backends[1].name is `near`; another endpoint has this name");
+        check("name = \"far\"", "name = \"远\"", "llm.backends[1].name is `远`");
+        check("card = \"deepseek\"", "card = \"deepsick\"", "llm.backends[1].card is `deepsick`");
+        check("api_key = \"k\"", "api_key_env = \"NOBODY_SETS_THIS\"", "`NOBODY_SETS_THIS`, which is not set");
+        check("api_key = \"k\"", "apikey = \"k\"", "apikey");
     }
 }

@@ -1,19 +1,24 @@
 //! A model server to develop and test against: it speaks the dialect of a card, refuses what that platform refuses, and
 //! misbehaves by name.
 //!
-//! It knows nothing: its answer is the longest line of the first passage it is shown. It speaks raw HTTP, because much of
-//! what it does is none.
+//! It knows nothing: its answer is the longest line of the first passage it is shown ([`words`]). It speaks raw HTTP, because
+//! much of what it does is none.
 
-use std::{sync::Arc, time::Duration};
+use std::{io::Write, sync::Arc, time::Duration};
 
 use clap::ValueEnum;
-use rag::card::{Auth, Card, ErrorShape, Temperature, TokenField};
+use rag::card::{Auth, Card, Errors, Quirk, StreamUsage, Temperature, TokenField};
 use serde_json::{Map, Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::Mutex,
     time::sleep,
 };
+
+use words::quote;
+
+mod words;
 
 /// What it does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -41,8 +46,11 @@ pub enum Misbehave {
     /// Fails (503).
     #[value(name = "5xx")]
     Fails,
-    /// Sends the error page of a proxy.
+    /// Sends the error page of a proxy (502).
     Html,
+    /// Sends the page of a portal with status 200.
+    #[value(name = "html_200")]
+    Portal,
     /// Sends an error with status 200.
     #[value(name = "error_in_200")]
     ErrorIn200,
@@ -55,7 +63,7 @@ pub enum Misbehave {
     ThinkInline,
     /// Sends a line of a megabyte.
     HugeLine,
-    /// Invents a figure and gives it a source.
+    /// Quotes, and changes a digit, a unit, a year or the company in every fifth sentence.
     Liar,
     /// Does what a document tells it to.
     Gullible,
@@ -71,11 +79,16 @@ pub enum Misbehave {
 }
 
 /// The server.
+#[derive(Default)]
 pub struct Fake {
     /// Whose dialect it speaks; none for the plain OpenAI shape.
     pub card: Option<Card>,
     /// What it does wrong.
     pub misbehave: Option<Misbehave>,
+    /// Where the liar writes down what it said, one JSON line per answer.
+    pub log: Option<std::fs::File>,
+    /// Sentences of the liar so far.
+    pub said: Mutex<usize>,
 }
 
 /// A request that was read.
@@ -109,7 +122,7 @@ impl Fake {
                 false => plain(200, "", &json!({ "object": "list", "data": [{ "id": self.model(), "object": "model" }] })),
             }
         } else if request.line.starts_with("POST") && request.line.contains("/embeddings") {
-            self.refused().unwrap_or_else(|| self.vectors(&request.body))
+            self.refused(self.misbehave).unwrap_or_else(|| self.vectors(&request.body))
         } else if !request.line.starts_with("POST") || !request.line.contains("/chat/completions") {
             self.error(404, "not_found", "no such path")
         } else if let Some(refusal) = self.refusal(request) {
@@ -153,23 +166,33 @@ impl Fake {
         if card.max_tokens_field == TokenField::MaxCompletionTokens && !body["max_tokens"].is_null() {
             return invalid("max_tokens is not supported with this model; use max_completion_tokens".into());
         }
-        let window = model.map(|model| model.window)?;
+        let Some(window) = model.map(|model| model.window) else {
+            return Some(self.error(404, "model_not_found", &format!("the model `{name}` does not exist")));
+        };
         let limit = body["max_tokens"].as_u64().or(body["max_completion_tokens"].as_u64()).unwrap_or_default();
         if limit > u64::from(window.answer) {
             return invalid(format!("max_tokens must be at most {}", window.answer));
         }
-        let characters = prompt(body).chars().count() as u64;
+        let characters = prompt(body, true).chars().count() as u64;
         if characters / 4 + limit > u64::from(window.context) {
             return invalid(format!("this model's maximum context length is {} tokens", window.context));
         }
-        if self.thinks(body)
-            && body["stream"] != true
-            && card.errors.shape == ErrorShape::Openai
-            && card.thinking.off.contains_key("enable_thinking")
-        {
+        if self.thinks(body) && body["stream"] != true && self.has(Quirk::ThinksInStreams) {
             return invalid("parameter.enable_thinking must be set to false for non-streaming calls".into());
         }
         None
+    }
+
+    /// What it does wrong. In the plain shape a model that is called like a misbehaviour has it.
+    fn does(&self, body: &Value) -> Option<Misbehave> {
+        let named = || body["model"].as_str().and_then(|name| Misbehave::from_str(name, false).ok());
+        self.misbehave.or_else(|| named().filter(|_| self.card.is_none()))
+    }
+
+    /// Whether it listens to the system role.
+    fn listens(&self, body: &Value) -> bool {
+        let name = body["model"].as_str().unwrap_or_default();
+        self.card.as_ref().and_then(|card| card.model(name)).is_none_or(|model| model.system_role)
     }
 
     /// Whether it thinks, because nobody told it not to.
@@ -187,26 +210,31 @@ impl Fake {
     }
 
     fn error_body(&self, code: &str, message: &str) -> Value {
-        match self.card.as_ref().map(|card| card.errors.shape) {
-            Some(ErrorShape::Flat) => json!({ "code": code, "message": message }),
-            _ => json!({ "error": { "message": message, "type": "error", "param": null, "code": code } }),
+        match &self.card {
+            Some(card) => Errors::body(&card.errors.shape, code, message),
+            None => json!({ "error": { "message": message, "type": "error", "param": null, "code": code } }),
         }
     }
 
+    fn has(&self, quirk: Quirk) -> bool {
+        self.card.as_ref().is_some_and(|card| card.quirks.contains(&quirk))
+    }
+
     /// What everyone is told whom it turns away, whatever they want.
-    fn refused(&self) -> Option<String> {
+    fn refused(&self, does: Option<Misbehave>) -> Option<String> {
         use Misbehave::*;
         let code = |pick: fn(&Card) -> &Vec<String>, other: &str| {
             self.card.as_ref().and_then(|card| pick(card).first().cloned()).unwrap_or_else(|| other.into())
         };
         let busy = code(|card| &card.errors.retryable, "rate_limit_exceeded");
-        match self.misbehave {
+        match does {
             Some(Busy) => Some(plain(429, "retry-after: 2\r\n", &self.error_body(&busy, "slow down"))),
             Some(BusySilent) => Some(self.error(429, &busy, "slow down")),
             Some(Quota) => Some(self.error(429, &code(|card| &card.errors.quota, "insufficient_quota"), "used up")),
             Some(WrongKey) => Some(self.error(401, "invalid_api_key", "this key is not known")),
             Some(Fails) => Some(self.error(503, "server_error", "the server had an error")),
             Some(ErrorIn200) => Some(self.error(200, "internal", "out of memory")),
+            Some(Portal) => Some(head(200, "text/html", "") + "<html><body><h1>Sign in to the network</h1></body></html>"),
             Some(Html) => Some(head(502, "text/html", "") + "<html><body><h1>502 Bad Gateway</h1></body></html>"),
             _ => None,
         }
@@ -245,60 +273,112 @@ impl Fake {
 
     async fn answer(&self, socket: &mut TcpStream, request: &Request) -> std::io::Result<()> {
         use Misbehave::*;
-        if let Some(response) = self.refused() {
+        let does = self.does(&request.body);
+        if let Some(response) = self.refused(does) {
             return socket.write_all(response.as_bytes()).await;
         }
-        if self.misbehave == Some(Stall) {
+        if does == Some(Stall) {
             return hold(socket).await;
         }
-        let asked = prompt(&request.body);
-        let text = match self.misbehave {
-            Some(Liar) => "98765.4 million, the largest ever. [1]".into(),
-            Some(Gullible) => obey(&asked).unwrap_or_else(|| quote(&asked)),
+        let asked = prompt(&request.body, self.listens(&request.body));
+        let text = match does {
+            Some(Liar) => self.lies(&asked).await,
+            Some(Gullible) => words::obey(&asked).unwrap_or_else(|| quote(&asked)),
             Some(Refuser) => "I cannot".into(),
             Some(ThinkInline) => format!("<think>The first passage will do. [1]</think>\n\n{}", quote(&asked)),
-            _ => quote(&asked),
+            _ => words::told(&asked).unwrap_or_else(|| quote(&asked)),
         };
-        let finish = if self.misbehave == Some(Refuser) { "content_filter" } else { "stop" };
+        let finish = if does == Some(Refuser) { "content_filter" } else { "stop" };
         let usage = json!({ "prompt_tokens": asked.chars().count() / 4, "completion_tokens": text.chars().count() / 4 });
         if request.body["stream"] != true {
             let message = json!({ "role": "assistant", "content": text });
             let choice = json!({ "index": 0, "message": message, "finish_reason": finish });
             return socket.write_all(plain(200, "", &json!({ "choices": [choice], "usage": usage })).as_bytes()).await;
         }
-        self.stream(socket, &request.body, &text, finish, usage).await
+        self.stream(socket, &request.body, does, &text, finish, usage).await
     }
 
-    async fn stream(&self, socket: &mut TcpStream, body: &Value, text: &str, finish: &str, usage: Value) -> std::io::Result<()> {
-        use Misbehave::*;
-        let mut frames: Vec<String> = Vec::new();
-        if self.thinks(body) {
-            frames.push(delta(json!({ "content": null, "reasoning_content": "Let me see." }), Value::Null));
+    /// Frames as the platform writes them.
+    fn wire(&self, frames: &[String]) -> String {
+        match self.has(Quirk::NoBlank) {
+            true => frames.iter().map(|frame| frame.replacen("data: ", "data:", 1)).collect(),
+            false => frames.concat(),
         }
+    }
+
+    /// What the liar says; what it changed is written down.
+    async fn lies(&self, asked: &str) -> String {
+        let sentences = words::lie(asked, &mut *self.said.lock().await);
+        if sentences.is_empty() {
+            return quote(asked);
+        }
+        if let Some(mut log) = self.log.as_ref() {
+            let said: Vec<_> = sentences.iter().map(|(said, _)| said).collect();
+            writeln!(log, "{}", json!({ "sentences": said })).ok();
+        }
+        let marked = |(said, marker): (words::Said, String)| match said.text.char_indices().next_back() {
+            Some((at, end @ ('.' | '。' | ';' | '；' | '!' | '！'))) => format!("{} {marker}{end}", &said.text[..at]),
+            _ => format!("{} {marker}.", said.text),
+        };
+        sentences.into_iter().map(marked).collect::<Vec<_>>().join(" ")
+    }
+
+    #[allow(clippy::too_many_arguments)] // an answer and how it is sent
+    async fn stream(
+        &self,
+        socket: &mut TcpStream,
+        body: &Value,
+        does: Option<Misbehave>,
+        text: &str,
+        finish: &str,
+        usage: Value,
+    ) -> std::io::Result<()> {
+        use Misbehave::*;
+        let unfinished = if self.has(Quirk::EmptyFinish) { json!("") } else { Value::Null };
         let characters: Vec<char> = text.chars().collect();
-        frames.extend(characters.chunks(5).map(|piece| delta(json!({ "content": String::from_iter(piece) }), Value::Null)));
-        if self.misbehave == Some(HugeLine) {
+        let mut deltas: Vec<Value> = characters.chunks(5).map(|piece| json!({ "content": String::from_iter(piece) })).collect();
+        if self.thinks(body) {
+            match deltas.first_mut() {
+                Some(first) if self.has(Quirk::ThoughtsWithText) => first["reasoning_content"] = "Let me see.".into(),
+                _ => deltas.insert(0, json!({ "content": null, "reasoning_content": "Let me see." })),
+            }
+        }
+        let mut frames: Vec<String> = deltas.into_iter().map(|content| delta(content, unfinished.clone())).collect();
+        if self.has(Quirk::KeepAlive) {
+            frames.insert(0, ": keep-alive\n\n".into());
+        }
+        if does == Some(HugeLine) {
             frames.insert(0, frame(&json!({ "choices": [{ "index": 0, "delta": {} }], "padding": "x".repeat(1 << 20) })));
         }
-        if self.misbehave == Some(Cut) {
+        if does == Some(Cut) {
             frames.truncate(frames.len().div_ceil(2));
-            let response = head(200, "text/event-stream", "content-length: 1000000\r\n") + &frames.concat();
+            let response = head(200, "text/event-stream", "content-length: 1000000\r\n") + &self.wire(&frames);
             return socket.write_all(response.as_bytes()).await;
         }
-        if self.misbehave != Some(NoFinish) {
-            frames.push(delta(json!({}), finish.into()));
-        }
         let asked = body["stream_options"]["include_usage"] == true;
-        if asked || self.card.as_ref().is_some_and(|card| card.stream_usage == rag::card::StreamUsage::Always) {
+        let counts = asked || self.card.as_ref().is_some_and(|card| card.stream_usage == StreamUsage::Always);
+        let end = |usage: &Value| {
+            let choice = json!({ "index": 0, "delta": {}, "finish_reason": finish });
+            let mut end = json!({ "object": "chat.completion.chunk", "choices": [choice] });
+            if !usage.is_null() {
+                end["usage"] = usage.clone();
+            }
+            frame(&end)
+        };
+        let beside = counts && self.has(Quirk::UsageWithEnd);
+        if does != Some(NoFinish) {
+            frames.push(end(if beside { &usage } else { &Value::Null }));
+        }
+        if counts && !beside {
             frames.push(frame(&json!({ "choices": [], "usage": usage })));
         }
         frames.push("data: [DONE]\n\n".into());
-        if self.misbehave == Some(DuplicateEnd) {
-            frames.extend([delta(json!({}), finish.into()), "data: [DONE]\n\n".into()]);
+        if does == Some(DuplicateEnd) {
+            frames.extend([end(&Value::Null), "data: [DONE]\n\n".into()]);
         }
         socket.write_all(head(200, "text/event-stream", "").as_bytes()).await?;
-        let bytes = frames.concat().into_bytes();
-        match self.misbehave {
+        let bytes = self.wire(&frames).into_bytes();
+        match does {
             Some(Drip) => {
                 for byte in bytes {
                     socket.write_all(&[byte]).await?;
@@ -352,32 +432,11 @@ fn spread(text: &str, dimensions: usize) -> Vec<f32> {
     vector
 }
 
-/// All messages of a request.
-fn prompt(body: &Value) -> String {
+/// All messages of a request; those of the system only for who listens to them.
+fn prompt(body: &Value, system: bool) -> String {
     let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
-    messages.iter().filter_map(|message| message["content"].as_str()).collect::<Vec<_>>().join("\n")
-}
-
-/// The lines of the passages of a prompt.
-fn passages(prompt: &str) -> impl Iterator<Item = &str> {
-    let from = prompt.find("\n[1] ").map_or("", |at| &prompt[at + 1..]);
-    let lines = from.lines().skip(1).take_while(|line| !line.starts_with("Question:") && !line.starts_with("问题:"));
-    lines.filter(|line| !line.starts_with('<') && !line.starts_with('|') && !line.trim().is_empty())
-}
-
-/// The longest line of the first passage, with its marker.
-fn quote(prompt: &str) -> String {
-    let line = passages(prompt).take_while(|line| !line.starts_with("[2] ")).max_by_key(|line| line.len());
-    format!("{} [1]", line.unwrap_or("Nothing was shown").trim_end_matches(['.', '。']))
-}
-
-/// What a document orders, done.
-fn obey(prompt: &str) -> Option<String> {
-    let order = passages(prompt).find(|line| {
-        let line = line.to_lowercase();
-        ["ignore ", "disregard ", "忽略", "无视"].iter().any(|word| line.contains(word))
-    })?;
-    Some(format!("{order} ![x](https://example.com/x.png?q=1) [1]"))
+    let heard = messages.iter().filter(|message| system || message["role"] != "system");
+    heard.filter_map(|message| message["content"].as_str()).collect::<Vec<_>>().join("\n")
 }
 
 /// Stays silent until the other side leaves.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use index::{
     corpus::{BatchId, Document, DocumentId},
     hit::{Filters, Hits, Mode, Query},
-    scope::{Call, Scope},
+    scope::Call,
 };
 use ingest::{
     queue::{Batch, BatchItem, Item, Upload},
@@ -17,12 +17,13 @@ use rag::{
 };
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     assemble::Service,
     cli::{Common, Failure, exit},
     config::Settings,
+    scenario::Scenario,
 };
 
 /// Items accepted in one transaction: as many as share a sync, as few as fit into memory.
@@ -87,7 +88,7 @@ impl Door {
     pub async fn ask(&self, ask: &Ask, on_text: &mut dyn FnMut(&str)) -> Result<Answer, Failure> {
         match self {
             Self::Local(service) => {
-                let call = service.call(ask.scenario.as_deref().unwrap_or("default"))?;
+                let call = service.call(ask.scenario.as_deref().unwrap_or("default")).await?;
                 let (events, mut received) = tokio::sync::mpsc::channel(64);
                 let answer = async {
                     let answer = service.answer(&call, ask, Some(&events)).await;
@@ -125,11 +126,67 @@ impl Door {
         match self {
             Self::Local(service) => {
                 let query = Query { text: query.into(), mode, top_k, filters: filters.clone(), as_of: None };
-                Ok(service.engine.search(&service.call(scenario)?, &query).await?)
+                Ok(service.engine.search(&service.call(scenario).await?, &query).await?)
             }
             Self::Remote(remote) => {
                 let body = json!({ "query": query, "scenario": scenario, "mode": mode, "top_k": top_k, "filters": filters });
                 remote.json(Method::POST, "/v1/search", Some(body)).await
+            }
+        }
+    }
+
+    /// All scenarios.
+    pub async fn scenarios(&self) -> Result<Vec<Scenario>, Failure> {
+        match self {
+            Self::Local(service) => Ok(service.scenarios().await?),
+            Self::Remote(remote) => {
+                let listed: Value = remote.json(Method::GET, "/v1/scenarios", None).await?;
+                remote.parse(listed["data"].clone())
+            }
+        }
+    }
+
+    /// One scenario.
+    pub async fn scenario(&self, name: &str) -> Result<Scenario, Failure> {
+        match self {
+            Self::Local(service) => Ok(service.scenario(name).await?),
+            Self::Remote(remote) => {
+                let missing = || index::IndexError::NoScenario { name: name.into() };
+                Ok(remote.optional(&scenario_path(name)?).await?.ok_or_else(missing)?)
+            }
+        }
+    }
+
+    /// Makes a scenario.
+    pub async fn create_scenario(&self, name: &str, said: &Map<String, Value>) -> Result<Scenario, Failure> {
+        match self {
+            Self::Local(service) => Ok(service.create_scenario(name, said).await?),
+            Self::Remote(remote) => {
+                let mut body = said.clone();
+                body.insert("name".into(), name.into());
+                remote.json(Method::POST, "/v1/scenarios", Some(Value::Object(body))).await
+            }
+        }
+    }
+
+    /// Changes a scenario: a field replaces the one before, null removes it.
+    pub async fn change_scenario(&self, name: &str, change: &Map<String, Value>) -> Result<Scenario, Failure> {
+        match self {
+            Self::Local(service) => Ok(service.change_scenario(name, change).await?),
+            Self::Remote(remote) => remote.json(Method::PATCH, &scenario_path(name)?, Some(Value::Object(change.clone()))).await,
+        }
+    }
+
+    /// Removes a scenario, with its documents only if that is said.
+    pub async fn remove_scenario(&self, name: &str, documents: bool) -> Result<(), Failure> {
+        match self {
+            Self::Local(service) => Ok(service.remove_scenario(name, documents).await?),
+            Self::Remote(remote) => {
+                let with = if documents { "?documents=delete" } else { "" };
+                match remote.delete(&format!("{}{with}", scenario_path(name)?)).await? {
+                    true => Ok(()),
+                    false => Err(index::IndexError::NoScenario { name: name.into() }.into()),
+                }
             }
         }
     }
@@ -141,7 +198,7 @@ impl Door {
         loop {
             let (data, next) = match self {
                 Self::Local(service) => {
-                    let listed = service.catalog.documents(&service.call(scenario)?, cursor.as_deref(), 200).await?;
+                    let listed = service.catalog.documents(&service.call(scenario).await?, cursor.as_deref(), 200).await?;
                     (listed.data, listed.next_cursor)
                 }
                 Self::Remote(remote) => {
@@ -162,7 +219,7 @@ impl Door {
     /// One document.
     pub async fn document(&self, scenario: &str, id: DocumentId) -> Result<Option<Document>, Failure> {
         match self {
-            Self::Local(service) => Ok(service.catalog.document(&service.call(scenario)?, id).await?),
+            Self::Local(service) => Ok(service.catalog.document(&service.call(scenario).await?, id).await?),
             Self::Remote(remote) => remote.optional(&format!("/v1/scenarios/{scenario}/documents/{id}")).await,
         }
     }
@@ -171,7 +228,7 @@ impl Door {
     pub async fn passages(&self, scenario: &str, id: DocumentId) -> Result<Option<Vec<Value>>, Failure> {
         match self {
             Self::Local(service) => {
-                let Some(document) = service.catalog.document(&service.call(scenario)?, id).await? else { return Ok(None) };
+                let Some(document) = service.catalog.document(&service.call(scenario).await?, id).await? else { return Ok(None) };
                 let passages = service.catalog.passages(id, document.version, 0, i32::MAX as usize).await?;
                 Ok(Some(passages.iter().map(|passage| json!(passage)).collect()))
             }
@@ -193,7 +250,7 @@ impl Door {
     /// Deletes a document; `false` if there is none.
     pub async fn delete(&self, scenario: &str, id: DocumentId) -> Result<bool, Failure> {
         match self {
-            Self::Local(service) => Ok(service.pipeline.delete(&service.call(scenario)?, id).await?),
+            Self::Local(service) => Ok(service.pipeline.delete(&service.call(scenario).await?, id).await?),
             Self::Remote(remote) => remote.delete(&format!("/v1/scenarios/{scenario}/documents/{id}")).await,
         }
     }
@@ -221,7 +278,7 @@ impl Door {
     /// Opens a batch.
     pub async fn open_batch(&self, scenario: &str) -> Result<BatchId, Failure> {
         match self {
-            Self::Local(service) => Ok(service.pipeline.queue().open_batch(&service.call(scenario)?).await?),
+            Self::Local(service) => Ok(service.pipeline.queue().open_batch(&service.call(scenario).await?).await?),
             Self::Remote(remote) => {
                 let batch: Batch = remote.json(Method::POST, "/v1/batches", Some(json!({ "scenario": scenario }))).await?;
                 Ok(batch.id)
@@ -252,7 +309,7 @@ impl Door {
     async fn accept(&self, scenario: &str, batch: BatchId, items: Vec<Item>) -> Result<(), Failure> {
         match self {
             Self::Local(service) => {
-                service.pipeline.accept(&service.call(scenario)?, batch, items).await?;
+                service.pipeline.accept(&service.call(scenario).await?, batch, items).await?;
                 Ok(())
             }
             Self::Remote(remote) => remote.upload(batch, items).await,
@@ -262,7 +319,7 @@ impl Door {
     /// A batch.
     pub async fn batch(&self, scenario: &str, id: BatchId) -> Result<Option<Batch>, Failure> {
         match self {
-            Self::Local(service) => Ok(service.pipeline.queue().batch(&service.call(scenario)?, id).await?),
+            Self::Local(service) => Ok(service.pipeline.queue().batch(&service.call(scenario).await?, id).await?),
             Self::Remote(remote) => remote.optional(&format!("/v1/batches/{id}")).await,
         }
     }
@@ -288,11 +345,6 @@ impl Door {
 }
 
 impl Service {
-    /// A call on behalf of a scenario of the default tenant, with the time a question may take.
-    pub fn call(&self, scenario: &str) -> Result<Call, index::IndexError> {
-        Ok(Call::new(Scope::of_scenario(scenario)?, Duration::from_secs(self.settings.server.deadline)))
-    }
-
     /// Answers a question and stores the answer.
     pub async fn answer(
         &self,
@@ -300,10 +352,16 @@ impl Service {
         ask: &Ask,
         events: Option<&tokio::sync::mpsc::Sender<Event>>,
     ) -> Result<Answer, rag::RagError> {
-        let answer = self.engine.answer(call, ask, events).await?;
+        let terms = self.terms(call).await?;
+        let answer = self.engine.answer(call, &terms, ask, events).await?;
         self.catalog.store_answer(call, answer.id, &ask.question, &answer).await?;
         Ok(answer)
     }
+}
+
+/// The address of a scenario; a name that is none has no address.
+fn scenario_path(name: &str) -> Result<String, index::IndexError> {
+    index::scope::Scope::of_scenario(name).map(|scope| format!("/v1/scenarios/{}", scope.scenario()))
 }
 
 /// What a source holds, read; or why it cannot be read.

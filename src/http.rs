@@ -20,7 +20,10 @@ use actix_web::{
     middleware::{Compress, Next, from_fn},
     web,
 };
-use index::scope::{Call, DEFAULT};
+use index::{
+    IndexError,
+    scope::{Call, DEFAULT},
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::{
     runtime::Handle,
@@ -45,6 +48,7 @@ mod health;
 mod openai;
 mod page;
 mod problem;
+mod scenarios;
 mod sse;
 
 use problem::Problem;
@@ -189,7 +193,11 @@ fn routes(config: &mut ServiceConfig) {
         .service(openai::complete_chat)
         .service(openai::list_models)
         .service(openai::show_model)
-        .service(documents::list_scenarios)
+        .service(scenarios::list_scenarios)
+        .service(scenarios::create_scenario)
+        .service(scenarios::show_scenario)
+        .service(scenarios::change_scenario)
+        .service(scenarios::delete_scenario)
         .service(documents::add_document)
         .service(documents::list_documents)
         .service(documents::show_document)
@@ -434,18 +442,12 @@ impl State {
         Ok(())
     }
 
-    /// A call in a scenario that exists.
+    /// A call in a scenario that exists. An unknown name and one that cannot be are answered alike.
     async fn call(&self, scenario: Option<&str>) -> Result<Call, Problem> {
-        let scenario = scenario.unwrap_or(DEFAULT);
-        let call = self.service.call(scenario).map_err(|_| Problem::not_found())?;
-        if scenario != DEFAULT && !self.service.catalog.census(&call).await?.iter().any(|row| row.scenario == scenario) {
-            return Err(Problem::not_found());
-        }
-        Ok(call)
-    }
-
-    fn default_call(&self) -> Result<Call, Problem> {
-        Ok(self.service.call(DEFAULT)?)
+        self.service.call(scenario.unwrap_or(DEFAULT)).await.map_err(|error| match error {
+            IndexError::NoScenario { .. } | IndexError::InvalidName { .. } => Problem::not_found(),
+            error => error.into(),
+        })
     }
 
     /// Does work away from the threads that read and write; it ends with the request.

@@ -14,8 +14,10 @@ mod encoders;
 mod generations;
 mod http;
 mod migrate;
+mod probe;
 mod progress;
 mod quickstart;
+mod scenario;
 mod show;
 mod target;
 

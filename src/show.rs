@@ -16,6 +16,8 @@ use rag::{
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::scenario::Scenario;
+
 /// A value as indented JSON.
 pub fn json(value: &impl Serialize) {
     println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
@@ -127,6 +129,27 @@ fn place(page: Option<&PageRef>, headings: &[String]) -> String {
     });
     let heading = headings.last().map(|heading| format!(" · {}", clip(heading, 60)));
     format!("{}{}", page.unwrap_or_default(), heading.unwrap_or_default())
+}
+
+/// Scenarios, one a line.
+pub fn scenarios(scenarios: &[Scenario]) {
+    for s in scenarios {
+        let title = s.setup.title.as_deref().unwrap_or_default();
+        println!("{:<24} {:>6} documents  {:>8} passages  {title}", s.name, s.documents, s.passages);
+    }
+}
+
+/// One scenario, a field a line.
+pub fn scenario(scenario: &Scenario) {
+    println!("{}", scenario.name);
+    let Ok(Value::Object(fields)) = serde_json::to_value(scenario) else { return };
+    for (name, value) in fields.iter().filter(|(name, value)| !["id", "name"].contains(&name.as_str()) && !value.is_null()) {
+        match value {
+            Value::Array(rungs) if rungs.is_empty() => println!("  {name:<12} none"),
+            Value::Array(rungs) => rungs.iter().for_each(|rung| println!("  {name:<12} {}", plain(rung))),
+            value => println!("  {name:<12} {}", plain(value)),
+        }
+    }
 }
 
 /// Documents, one a line.

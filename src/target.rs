@@ -220,17 +220,18 @@ impl Target for Measured {
 
     async fn search(&self, query: &str, mode: Mode, top_k: usize, filters: &Filters) -> Result<Hits, EvalError> {
         let query = Query { text: query.into(), mode, top_k, filters: filters.clone(), as_of: None };
-        let call = self.service.call(SCENARIO).map_err(|e| EvalError::target(&e))?;
+        let call = self.service.call(SCENARIO).await.map_err(|e| EvalError::target(&e))?;
         self.service.engine.search(&call, &query).await.map_err(|e| EvalError::target(&e))
     }
 
     async fn ask(&self, ask: &Ask) -> Result<Answer, EvalError> {
-        let call = self.service.call(SCENARIO).map_err(|e| EvalError::target(&e))?;
-        self.service.engine.answer(&call, ask, None).await.map_err(|e| EvalError::target(&e))
+        let call = self.service.call(SCENARIO).await.map_err(|e| EvalError::target(&e))?;
+        let terms = self.service.terms(&call).await.map_err(|e| EvalError::target(&e))?;
+        self.service.engine.answer(&call, &terms, ask, None).await.map_err(|e| EvalError::target(&e))
     }
 
     async fn page_text(&self, document: &DocumentId, version: u32, part: u32) -> Result<Option<String>, EvalError> {
-        let call = self.service.call(SCENARIO).map_err(|e| EvalError::target(&e))?;
+        let call = self.service.call(SCENARIO).await.map_err(|e| EvalError::target(&e))?;
         let page = self.service.catalog.page(&call, *document, version, part).await.map_err(|e| EvalError::target(&e))?;
         Ok(page.map(|page| page.text))
     }

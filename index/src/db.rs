@@ -65,6 +65,12 @@ DELETE FROM meta WHERE name = 'space';
 ", "
 ALTER TABLE documents ADD COLUMN given TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE documents ADD COLUMN labels TEXT NOT NULL DEFAULT '[]';
+", "
+CREATE TABLE scenarios (
+    tenant TEXT NOT NULL, name TEXT NOT NULL, settings TEXT NOT NULL, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant, name));
+INSERT INTO scenarios (tenant, name, settings, created_at, updated_at)
+    SELECT tenant, scenario, '{}', MIN(created_at), MIN(created_at) FROM documents WHERE scenario <> 'default' GROUP BY tenant, scenario;
 "];
 
 /// A data directory that this process holds alone: `catalog.sqlite`, `blobs/`, `index/`.

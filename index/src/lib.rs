@@ -1,6 +1,7 @@
 //! Floor 0: the corpus and how it is found. Words of the corpus ([`corpus`], [`page`]), for whom a call is made
 //! ([`scope`]), the analyser ([`lexical`]), encoders ([`embed`]), vector stores ([`store`]), which of them answer
-//! ([`generation`]), the catalog ([`db`], [`catalog`], [`publish`]), and the search over both arms ([`search`], [`hit`]).
+//! ([`generation`]), the catalog ([`db`], [`catalog`], [`scenario`], [`publish`]), and the search over both arms
+//! ([`search`], [`hit`]).
 
 use fault::{Coded, Fault};
 
@@ -17,6 +18,7 @@ pub mod meter;
 pub mod nearest;
 pub mod page;
 pub mod publish;
+pub mod scenario;
 pub mod scope;
 pub mod search;
 pub mod store;
@@ -27,6 +29,8 @@ pub mod store;
 pub enum IndexError {
     #[error("`{name}` is not a valid name: use 1 to 64 of a-z, 0-9, `-` and `_`, starting with a letter or digit")]
     InvalidName { name: String },
+    #[error("there is no scenario `{name}`; `dossier scenario ls` lists them, `dossier scenario create` makes one")]
+    NoScenario { name: String },
     #[error("the query is empty")]
     EmptyQuery,
     #[error("top_k is {got}; it must be 1 to 100")]
@@ -112,6 +116,7 @@ impl Coded for IndexError {
     fn code(&self) -> &'static str {
         match self {
             Self::InvalidName { .. } => "invalid_name",
+            Self::NoScenario { .. } => "not_found",
             Self::EmptyQuery => "empty_query",
             Self::TopK { .. } => "invalid_top_k",
             Self::Filter { .. } => "filter_invalid",
@@ -143,7 +148,9 @@ impl Coded for IndexError {
 
     fn fault(&self) -> Fault {
         match self {
-            Self::InvalidName { .. } | Self::EmptyQuery | Self::TopK { .. } | Self::Filter { .. } => Fault::Caller,
+            Self::InvalidName { .. } | Self::NoScenario { .. } | Self::EmptyQuery | Self::TopK { .. } | Self::Filter { .. } => {
+                Fault::Caller
+            }
             Self::DataLocked { .. } | Self::OtherEncoder { .. } | Self::SameEncoder { .. } => Fault::Caller,
             Self::UnknownGeneration { .. } | Self::GenerationIncomplete { .. } => Fault::Caller,
             Self::EncoderFolder { .. } | Self::EncoderRuntime { .. } => Fault::Caller,

@@ -143,6 +143,16 @@ impl Pipeline {
         Ok(gone)
     }
 
+    /// Removes the scenario of the call, see [`Queue::remove_scenario`]; what the index holds of it is purged soon after.
+    ///
+    /// # Errors
+    /// `not_found` if there is none, `catalog` if it cannot be written.
+    pub async fn remove_scenario(&self, call: &Call, documents: bool) -> Result<u64, IndexError> {
+        let keeping = self.queue.remove_scenario(call, documents).await?;
+        self.words.notify_one();
+        Ok(keeping)
+    }
+
     /// Works until `stop` turns true; a job that is being done then is left to the next start.
     pub async fn run(self: Arc<Self>, stop: watch::Receiver<bool>) {
         tokio::join!(self.words_lane(stop.clone()), self.meaning_lane(stop));

@@ -313,11 +313,7 @@ impl Queue {
         if gone.rows_affected() == 0 {
             return Ok(false);
         }
-        let rows =
-            sqlx::query("SELECT version FROM versions WHERE document = $1").bind(key(document.0)).fetch_all(&mut *tx).await?;
-        for row in rows {
-            discard(&mut tx, &call.scope, document, row.get::<i64, _>(0) as u32).await?;
-        }
+        discard_all(&mut tx, &call.scope, document).await?;
         publish::touch(&mut tx, &call.scope).await?;
         tx.commit().await?;
         Ok(true)
@@ -349,6 +345,46 @@ impl Queue {
         publish::touch(&mut tx, &call.scope).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    /// Removes the scenario of the call; with its documents, batches and answers only if `documents` says so. Returns how
+    /// many documents keep it from being removed: nothing has changed if there are any.
+    ///
+    /// # Errors
+    /// `not_found` if there is none, `catalog` if it cannot be written.
+    pub async fn remove_scenario(&self, call: &Call, documents: bool) -> Result<u64, IndexError> {
+        let (tenant, scenario) = (call.scope.tenant(), call.scope.scenario());
+        let mut tx = self.db.write().await?;
+        let gone = sqlx::query("DELETE FROM scenarios WHERE tenant = $1 AND name = $2")
+            .bind(tenant)
+            .bind(scenario)
+            .execute(&mut *tx)
+            .await?;
+        if gone.rows_affected() == 0 {
+            return Err(IndexError::NoScenario { name: scenario.into() });
+        }
+        let rows = sqlx::query("DELETE FROM documents WHERE tenant = $1 AND scenario = $2 RETURNING id")
+            .bind(tenant)
+            .bind(scenario)
+            .fetch_all(&mut *tx)
+            .await?;
+        if !rows.is_empty() && !documents {
+            return Ok(rows.len() as u64);
+        }
+        for row in rows {
+            let id = Uuid::try_parse(row.get(0)).map_err(|e| IndexError::Internal(e.to_string()))?;
+            discard_all(&mut tx, &call.scope, DocumentId(id)).await?;
+        }
+        publish::touch(&mut tx, &call.scope).await?;
+        for remains in [
+            "DELETE FROM items WHERE batch IN (SELECT id FROM batches WHERE tenant = $1 AND scenario = $2)",
+            "DELETE FROM batches WHERE tenant = $1 AND scenario = $2",
+            "DELETE FROM answers WHERE tenant = $1 AND scenario = $2",
+        ] {
+            sqlx::query(remains).bind(tenant).bind(scenario).execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        Ok(0)
     }
 
     /// Takes up to `count` jobs in one of the stages, as long as their bytes stay below `bytes` (but at least one).
@@ -781,6 +817,15 @@ pub(crate) async fn discard(
     .bind(scope.scenario())
     .execute(&mut **tx)
     .await?;
+    Ok(())
+}
+
+/// All versions of a document that is gone.
+async fn discard_all(tx: &mut Transaction<'static, Any>, scope: &Scope, document: DocumentId) -> Result<(), IndexError> {
+    let rows = sqlx::query("SELECT version FROM versions WHERE document = $1").bind(key(document.0)).fetch_all(&mut **tx).await?;
+    for row in rows {
+        discard(tx, scope, document, row.get::<i64, _>(0) as u32).await?;
+    }
     Ok(())
 }
 

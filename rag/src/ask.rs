@@ -258,8 +258,21 @@ pub enum Reason {
 /// What was worse than it could have been.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Degraded {
-    /// `vectors_pending`, `model_unavailable`, …
+    /// `vectors_pending` (some documents were found by words only), `model_fallback` (a model further down the ladder
+    /// answered), `model_unavailable` (no model did: the answer is put together without one).
     pub reason: String,
+    /// The models that failed, in the order they were asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<ModelFailure>,
+}
+
+/// A model that was asked and did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ModelFailure {
+    /// What its operator calls the endpoint.
+    pub backend: String,
+    /// Why, see `docs/ERRORS.md`.
+    pub code: String,
 }
 
 /// Tokens and money.

@@ -9,7 +9,9 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+
+use crate::chat::failure::Told;
 
 macro_rules! bundled {
     ($($name:literal),* $(,)?) => {
@@ -82,6 +84,9 @@ pub struct Card {
     /// Whether its models think, and how they are told not to.
     #[serde(default)]
     pub thinking: Thinking,
+    /// What its streams do beside the plain shape.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quirks: Vec<Quirk>,
     /// What its failures look like.
     pub errors: Errors,
     /// Models that make vectors.
@@ -219,11 +224,13 @@ pub struct Thinking {
 }
 
 /// What failures look like.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Errors {
-    /// The shape of their bodies.
-    pub shape: ErrorShape,
+    /// The body of an error, with `$message` and `$code` (`$number` where the code is a number, `$null` for null) where they
+    /// stand in it.
+    #[serde(default = "openai_error")]
+    pub shape: Map<String, Value>,
     /// Codes after which the same request may pass.
     pub retryable: Vec<String>,
     /// Codes that mean: paid for, used up.
@@ -232,14 +239,48 @@ pub struct Errors {
     pub retry_after: bool,
 }
 
-/// The shape of an error's body.
+fn openai_error() -> Map<String, Value> {
+    let error = json!({ "message": "$message", "type": "invalid_request_error", "param": "$null", "code": "$code" });
+    Map::from_iter([("error".to_owned(), error)])
+}
+
+impl Default for Errors {
+    fn default() -> Self {
+        Self { shape: openai_error(), retryable: vec![], quota: vec![], retry_after: false }
+    }
+}
+
+impl Errors {
+    /// The body of an error with this code, as the platform words it.
+    pub fn body(shape: &Map<String, Value>, code: &str, message: &str) -> Value {
+        let fill = |value: &Value| match value {
+            Value::String(place) if place == "$message" => message.into(),
+            Value::String(place) if place == "$code" => code.into(),
+            Value::String(place) if place == "$number" => code.parse::<i64>().unwrap_or(500).into(),
+            Value::String(place) if place == "$null" => Value::Null,
+            Value::Object(inner) => Self::body(inner, code, message),
+            value => value.clone(),
+        };
+        shape.iter().map(|(name, value)| (name.clone(), fill(value))).collect::<Map<_, _>>().into()
+    }
+}
+
+/// What streams of a platform do beside the plain shape. All of it is understood; the fake server does it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ErrorShape {
-    /// `{"error":{message,type,param,code}}`.
-    Openai,
-    /// `{code,message}`.
-    Flat,
+pub enum Quirk {
+    /// `data:` without a blank behind it.
+    NoBlank,
+    /// Comments while the model is not ready.
+    KeepAlive,
+    /// Usage beside the last choice instead of in a chunk of its own.
+    UsageWithEnd,
+    /// Thoughts and text in one chunk.
+    ThoughtsWithText,
+    /// An empty finish reason in every chunk.
+    EmptyFinish,
+    /// A model that thinks answers in streams only.
+    ThinksInStreams,
 }
 
 /// A model that makes vectors.
@@ -287,6 +328,13 @@ pub struct Model {
 
 fn yes() -> bool {
     true
+}
+
+impl Model {
+    /// A model of which no more is known than what fits.
+    pub fn plain(name: &str, window: Window) -> Self {
+        Self { name: name.into(), window, temperature: None, thinking: None, body: None, system_role: true, price: None }
+    }
 }
 
 /// Tokens that fit into a model.
@@ -360,6 +408,8 @@ pub struct Dialect {
     pub quota: Vec<String>,
     /// Tokens that fit, where the model is known.
     pub window: Option<Window>,
+    /// What it costs, where that is known.
+    pub price: Option<Price>,
 }
 
 impl Default for Dialect {
@@ -376,7 +426,19 @@ impl Default for Dialect {
             retryable: vec![],
             quota: vec!["insufficient_quota".into()],
             window: None,
+            price: None,
         }
+    }
+}
+
+impl Price {
+    /// What tokens cost; those that were found in a cache are among those that were sent.
+    pub fn of(&self, sent: u64, cached: u64, written: u64) -> f64 {
+        let cached = cached.min(sent);
+        let million = (sent - cached) as f64 * self.input
+            + cached as f64 * self.cached.unwrap_or(self.input)
+            + written as f64 * self.output;
+        million / 1e6
     }
 }
 
@@ -414,6 +476,7 @@ impl Card {
             retryable: self.errors.retryable.clone(),
             quota: self.errors.quota.clone(),
             window: model.map(|model| model.window),
+            price: model.and_then(|model| model.price.clone()),
         }
     }
 
@@ -422,7 +485,16 @@ impl Card {
         self.models.iter().map(|model| model.name.as_str()).find(|name| !name.contains('*'))
     }
 
-    fn parse(file: &str, text: &str) -> Result<Self, CardError> {
+    /// The card as a file.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).unwrap_or_default()
+    }
+
+    /// The card in a file.
+    ///
+    /// # Errors
+    /// What is wrong with it, with the line.
+    pub fn parse(file: &str, text: &str) -> Result<Self, CardError> {
         let at = |span: Option<std::ops::Range<usize>>| {
             span.map_or(1, |span| text.as_bytes().iter().take(span.start).filter(|byte| **byte == b'\n').count() + 1)
         };
@@ -436,6 +508,12 @@ impl Card {
         }
         if !card.base_url.is_empty() && !["http://", "https://"].iter().any(|scheme| card.base_url.starts_with(scheme)) {
             return Err(wrong(line("base_url"), format!("base_url `{}` must start with http:// or https://", card.base_url)));
+        }
+        let told = Told::read(&Errors::body(&card.errors.shape, "77", "a message"));
+        let has_code = ["$code", "$number"].iter().any(|place| json!(card.errors.shape).to_string().contains(place));
+        if !told.is_some_and(|told| told.in_words().starts_with("a message") && (told.says("77") || !has_code)) {
+            let reason = "the shape of errors has no `$message`, or `$message` or `$code` where nobody looks for them";
+            return Err(wrong(line("shape"), reason.into()));
         }
         Ok(card)
     }
@@ -609,6 +687,9 @@ mod tests {
         check("window = { context = 1000000, answer = 384000 }", "window = { context = 10, answer = 384000 }", "impossible");
         check("window = { context = 1000000, answer = 384000 }", "window = { context = 0, answer = 0 }", "impossible");
         check("temperature = { min = 0.0, max = 2.0 }", "temperature = { min = 3.0, max = 2.0 }", "temperature");
+        let shape = BUNDLED[9].1.lines().find(|line| line.starts_with("shape")).unwrap();
+        check(shape, "shape = { error = { text = \"$message\" } }", "shape");
+        check("quirks = [\"keep_alive\"]", "quirks = [\"silent\"]", "silent");
         check("name = \"deepseek\"", "name = \"深度\"", "深度");
         check("base_url = \"https://api.deepseek.com\"", "base_url = \"api.deepseek.com\"", "http://");
     }

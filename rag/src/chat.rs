@@ -5,13 +5,15 @@
 //! layer tries again, and only as long as nothing was read of an answer.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     pin::Pin,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use futures::{Stream, StreamExt};
 use index::{IndexError, scope::Call};
+use parking_lot::Mutex;
 use reqwest::{Client, RequestBuilder, Response, header::RETRY_AFTER, redirect::Policy};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
@@ -25,7 +27,8 @@ use crate::{
 
 mod breaker;
 mod events;
-mod failure;
+pub(crate) mod failure;
+pub mod probe;
 mod thought;
 
 use breaker::{Breaker, Leave};
@@ -37,6 +40,8 @@ use thought::Thought;
 const ATTEMPTS: u32 = 3;
 /// Pause before the second attempt; it doubles.
 const PAUSE: Duration = Duration::from_millis(250);
+/// Longest pause before another attempt where another endpoint can be asked instead.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How long the count of tokens may come after the end of an answer.
 const AFTERWARDS: Duration = Duration::from_secs(2);
 /// Most bytes of a body that is no stream.
@@ -45,6 +50,8 @@ const BODY: usize = 4 << 20;
 /// A model endpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Endpoint {
+    /// What an operator calls it.
+    pub name: String,
     /// Up to what comes before `/chat/completions`.
     pub base_url: String,
     /// Its key; empty for none.
@@ -61,8 +68,13 @@ pub struct Endpoint {
     pub idle: Duration,
     /// How it is spoken to.
     pub dialect: Dialect,
-    /// Whether the extractive answerer steps in where the model fails.
-    pub fall_back: bool,
+}
+
+/// All endpoints that this process talks to: their connections, and what is known of each one's health. Clones share it.
+#[derive(Clone)]
+pub struct Endpoints {
+    client: Client,
+    breakers: Arc<Mutex<HashMap<(String, String), Breaker>>>,
 }
 
 /// A client of one endpoint. Its clones share what they know of the endpoint's health.
@@ -71,6 +83,8 @@ pub struct Chat {
     endpoint: Endpoint,
     client: Client,
     breaker: Breaker,
+    /// Longest pause before another attempt: whoever has another endpoint to ask does not wait for this one.
+    longest_pause: Duration,
 }
 
 /// How a model's answer ended.
@@ -84,14 +98,38 @@ pub enum Finish {
     Filtered,
 }
 
-impl Chat {
-    /// A client of an endpoint. Nothing is sent yet.
-    pub fn new(endpoint: Endpoint) -> Self {
+impl Default for Endpoints {
+    fn default() -> Self {
         // Processes may call this more than once; only the first provider is kept.
         rustls::crypto::ring::default_provider().install_default().ok();
         // A key is not carried to where somebody else points.
-        let client = Client::builder().redirect(Policy::none()).build().unwrap_or_default();
-        Self { endpoint, client, breaker: Breaker::default() }
+        Self { client: Client::builder().redirect(Policy::none()).build().unwrap_or_default(), breakers: Arc::default() }
+    }
+}
+
+impl Endpoints {
+    /// A client of an endpoint. Nothing is sent yet. Who asks the same model at the same address shares its breaker.
+    pub fn chat(&self, endpoint: Endpoint) -> Chat {
+        let known = (endpoint.base_url.clone(), endpoint.model.clone());
+        let breaker = self.breakers.lock().entry(known).or_default().clone();
+        Chat { endpoint, client: self.client.clone(), breaker, longest_pause: Duration::MAX }
+    }
+
+    /// Clients of endpoints that are asked in this order: only the last one is waited for.
+    pub fn ladder(&self, endpoints: Vec<Endpoint>) -> Vec<Chat> {
+        let last = endpoints.len().saturating_sub(1);
+        let rung = |(at, endpoint)| {
+            let longest_pause = if at == last { Duration::MAX } else { PATIENCE };
+            Chat { longest_pause, ..self.chat(endpoint) }
+        };
+        endpoints.into_iter().enumerate().map(rung).collect()
+    }
+}
+
+impl Chat {
+    /// A client of an endpoint that nobody else asks. Nothing is sent yet.
+    pub fn new(endpoint: Endpoint) -> Self {
+        Endpoints::default().chat(endpoint)
     }
 
     /// The endpoint it talks to.
@@ -124,7 +162,7 @@ impl Chat {
                 Again::After(pause) => pause,
                 Again::Once | Again::Soon => jitter(PAUSE * 2u32.pow(attempt - 1)),
             };
-            if attempt >= most || pause >= call.left() {
+            if attempt >= most || pause >= call.left() || pause > self.longest_pause {
                 break setback;
             }
             warn!(attempt, "the model endpoint failed, trying again: {}", setback.error);
@@ -175,12 +213,7 @@ impl Chat {
         let Endpoint { base_url, api_key, dialect, .. } = &self.endpoint;
         let request =
             self.client.post(format!("{}{}", base_url.trim_end_matches('/'), dialect.chat_path)).json(&self.body(prompt));
-        match dialect.auth {
-            Auth::None => request,
-            _ if api_key.is_empty() => request,
-            Auth::ApiKey => request.header("api-key", api_key),
-            Auth::Bearer | Auth::Optional => request.bearer_auth(api_key),
-        }
+        authorized(request, dialect.auth, api_key)
     }
 
     fn body(&self, prompt: &Prompt) -> Value {
@@ -223,6 +256,8 @@ pub struct Talk {
     ready: VecDeque<String>,
     dialect: Dialect,
     idle: Duration,
+    /// When the last line was complete.
+    heard: Instant,
     call: Call,
     sent: u64,
     written: u64,
@@ -241,6 +276,7 @@ impl Talk {
             ready: VecDeque::new(),
             dialect: endpoint.dialect.clone(),
             idle: endpoint.idle,
+            heard: Instant::now(),
             call,
             sent,
             written: 0,
@@ -312,12 +348,19 @@ impl Talk {
             self.stream = None;
         }
         let Some(stream) = &mut self.stream else { return if ended { Ok(false) } else { Err(truncated()) } };
-        let patience = if ended { AFTERWARDS } else { self.idle }.min(self.call.left());
+        // Bytes that never make up a line are silence too.
+        let longest = if ended { AFTERWARDS } else { self.idle };
+        let patience = longest.saturating_sub(self.heard.elapsed()).min(self.call.left());
         match timeout(patience, stream.next()).await {
-            Ok(Some(Ok(bytes))) => self.said.extend(self.events.push(&bytes)),
+            Ok(Some(Ok(bytes))) => {
+                if bytes.contains(&b'\n') {
+                    self.heard = Instant::now();
+                }
+                self.said.extend(self.events.push(&bytes));
+            }
             // What is said is said: the end of an answer makes up for a bad end of its connection.
             Err(_) | Ok(Some(Err(_))) if ended => self.stream = None,
-            Err(_) => return Err(silent(&self.call, patience)),
+            Err(_) => return Err(silent(&self.call, longest)),
             Ok(Some(Err(_))) => return Err(truncated()),
             Ok(None) => {
                 self.stream = None;
@@ -371,12 +414,24 @@ impl Talk {
 impl Drop for Talk {
     /// What was spent is recorded whatever the outcome. An endpoint that does not count is counted for, at four bytes a token.
     fn drop(&mut self) {
-        let count = |names: [&str; 2]| {
-            let usage = self.usage.as_ref()?;
-            names.into_iter().find_map(|name| usage[name].as_u64())
-        };
-        let (prompt, completion) = (count(["prompt_tokens", "input_tokens"]), count(["completion_tokens", "output_tokens"]));
-        self.call.meter.chat(prompt.unwrap_or(self.sent / 4), completion.unwrap_or(self.written / 4));
+        let usage = self.usage.as_ref().unwrap_or(&Value::Null);
+        let count = |places: [&str; 2]| places.into_iter().find_map(|place| usage.pointer(place)?.as_u64());
+        let sent = count(["/prompt_tokens", "/input_tokens"]).unwrap_or(self.sent / 4);
+        let cached = count(["/prompt_tokens_details/cached_tokens", "/prompt_cache_hit_tokens"]).unwrap_or(0);
+        let written = count(["/completion_tokens", "/output_tokens"]).unwrap_or(self.written / 4);
+        self.call.meter.chat(sent, written);
+        let price = self.dialect.price.as_ref();
+        self.call.meter.pay(price.map(|price| (price.of(sent, cached, written), price.currency.as_str())));
+    }
+}
+
+/// A request that carries its key.
+fn authorized(request: RequestBuilder, auth: Auth, api_key: &str) -> RequestBuilder {
+    match auth {
+        Auth::None => request,
+        _ if api_key.is_empty() => request,
+        Auth::ApiKey => request.header("api-key", api_key),
+        Auth::Bearer | Auth::Optional => request.bearer_auth(api_key),
     }
 }
 

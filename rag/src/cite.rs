@@ -171,21 +171,26 @@ impl<'a> Writing<'a> {
         while let Some(part) = parts.next() {
             self.line.push_str(part);
             let line_ends = parts.peek().is_some();
-            shown.extend(self.settle(line_ends));
+            shown.extend(self.settle(line_ends, line_ends));
         }
         shown
     }
 
+    /// Nothing has come for a moment: what is complete by all appearances is shown without waiting for what follows.
+    pub fn pause(&mut self) -> Option<Shown> {
+        if ended(&self.line) { self.settle(false, true) } else { None }
+    }
+
     /// The end of the text; returns what was let through in all, and what of it may be shown now.
     pub fn finish(mut self) -> (Checked, Vec<Shown>) {
-        let last = self.settle(true).into_iter().collect();
+        let last = self.settle(true, true).into_iter().collect();
         (self.desk.checked, last)
     }
 
-    /// Checks the sentences of the line that are complete. The last one is not before the line ends: its marker may follow.
-    fn settle(&mut self, line_ends: bool) -> Option<Shown> {
+    /// Checks the sentences of the line that are complete. The last one is not while the text goes on: its marker may follow.
+    fn settle(&mut self, line_ends: bool, last_ends: bool) -> Option<Shown> {
         let mut sentences = marked_sentences(&self.line);
-        if !line_ends {
+        if !last_ends {
             sentences.pop();
         }
         for sentence in sentences.into_iter().skip(self.settled) {
@@ -384,6 +389,14 @@ struct Marked {
     markers: Vec<usize>,
 }
 
+/// Whether a line ends with a sentence that has its end and its marker there: `…2023 [1].`, `…12.84亿元。[1]`.
+fn ended(line: &str) -> bool {
+    const ENDS: [char; 8] = ['.', '!', '?', ';', '。', '！', '？', '；'];
+    let line = line.trim_end();
+    let before = line.trim_end_matches(ENDS).trim_end();
+    before.ends_with([']', '】']) && (before.len() < line.len() || unmark(line).0.trim_end().ends_with(ENDS))
+}
+
 /// The sentences of a line with their markers taken out: `Sales rose [1][2].`, `营收增长。[1]`.
 fn marked_sentences(line: &str) -> Vec<Marked> {
     let line = line.trim().trim_start_matches(['-', '*', '•', '#']).trim_start();
@@ -574,4 +587,26 @@ fn best_support<'a>(
     let strong = score - amounts >= 0.4 || amounts > 0.0 && score >= amounts + 0.2;
     let verdict = if strong { SupportVerdict::Supported } else { SupportVerdict::Weak };
     Some(Proof { hit, page, quote, focus: Vec::new(), support: Support { verdict, method: "words".into() } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, complete: bool) {
+        assert_eq!(ended(line), complete, "{line}");
+    }
+
+    #[test]
+    fn a_sentence_is_complete_with_its_end_and_its_marker() {
+        check("Revenue was 412.6 million euros in 2023 [1].", true);
+        check("Revenue was 412.6 million euros in 2023. [1]", true);
+        check("营业收入为12.84亿元[1][2]。", true);
+        check("营业收入为12.84亿元。【1】 ", true);
+        check("Revenue was 412.6 million euros in 2023.", false);
+        check("Revenue was 412.6 million euros in 2023 [1]", false);
+        check("Revenue [1] was up 6.", false);
+        check("营业收入为12.84亿元。[", false);
+        check("", false);
+    }
 }

@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures::future::try_join_all;
@@ -21,13 +21,15 @@ use index::{
     scope::Call,
     search::Searcher,
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tracing::warn;
 
 use crate::{
     RagError,
-    ask::{Answer, AnswerMode, Ask, Citation, Degraded, Language, MAX_QUESTION, Reason, Role, Timings, Usage, Verdict},
-    chat::{Chat, Endpoint, Finish},
+    ask::{
+        Answer, AnswerMode, Ask, Citation, Degraded, Language, MAX_QUESTION, ModelFailure, Reason, Role, Timings, Usage, Verdict,
+    },
+    chat::{Chat, Finish},
     cite::{Checked, Writing, check},
     compose::compose,
     evidence::{Evidence, StoredPage},
@@ -41,6 +43,10 @@ use crate::{
 
 /// Most turns of history that are read.
 const MAX_HISTORY: usize = 100;
+/// Silence of a model after which a sentence that looks complete is shown.
+const BREATH: Duration = Duration::from_millis(15);
+/// Time that the extractive answerer needs at most.
+const MOMENT: Duration = Duration::from_secs(2);
 
 /// A step on the road of a question, as server-sent events tell it.
 #[derive(Debug, Clone)]
@@ -57,11 +63,25 @@ pub enum Event {
     Revised(String),
 }
 
+/// The terms on which a scenario answers: who writes, and how much is read.
+#[derive(Clone, Default)]
+pub struct Terms {
+    /// Models in the order they are asked; without any every answer is extractive.
+    pub ladder: Vec<Chat>,
+    /// Models that should be asked and cannot be.
+    pub absent: Vec<ModelFailure>,
+    /// Whether the extractive answerer steps in where every model failed.
+    pub fall_back: bool,
+    /// Passages given to the answerer if the question does not say.
+    pub top_k: Option<usize>,
+    /// The pack that questions are read with, if not the usual one.
+    pub pack: Option<String>,
+}
+
 /// Answers questions over a searcher, with a model or without.
 #[derive(Clone)]
 pub struct Engine {
     searcher: Searcher,
-    chat: Option<Chat>,
     room: Arc<Room>,
     packs: Arc<Packs>,
 }
@@ -71,12 +91,14 @@ struct Watch<'a> {
     events: Option<&'a mpsc::Sender<Event>>,
     /// Whether text was shown.
     shown: AtomicBool,
+    /// Whether that text came from somebody who failed: what follows replaces it as a whole.
+    replaces: AtomicBool,
 }
 
 impl Engine {
-    /// An engine; without an endpoint every answer is extractive. Questions that the room does not hold are turned away.
-    pub fn new(searcher: Searcher, endpoint: Option<Endpoint>, packs: Arc<Packs>, room: Room) -> Self {
-        Self { searcher, chat: endpoint.map(Chat::new), packs, room: Arc::new(room) }
+    /// An engine over a searcher. Questions that the room does not hold are turned away.
+    pub fn new(searcher: Searcher, packs: Arc<Packs>, room: Room) -> Self {
+        Self { searcher, packs, room: Arc::new(room) }
     }
 
     /// What is known of industries.
@@ -104,42 +126,91 @@ impl Engine {
     ///
     /// # Errors
     /// `empty_question`, `question_too_long`, `history_too_long`, `invalid_as_of`, `overloaded` and what the search refuses, for the caller;
-    /// `llm_…` when the model's endpoint fails. That nothing supports an answer is no error but a refused answer.
-    pub async fn answer(&self, call: &Call, ask: &Ask, events: Option<&mpsc::Sender<Event>>) -> Result<Answer, RagError> {
+    /// `llm_…` when the last model failed. That nothing supports an answer is no error but a refused answer.
+    pub async fn answer(
+        &self,
+        call: &Call,
+        terms: &Terms,
+        ask: &Ask,
+        events: Option<&mpsc::Sender<Event>>,
+    ) -> Result<Answer, RagError> {
         let began = Instant::now();
         validate(ask)?;
         let place = self.room.enter().await?;
-        let watch = Watch { events, shown: AtomicBool::new(false) };
+        let watch = Watch { events, shown: AtomicBool::new(false), replaces: AtomicBool::new(false) };
         let documents = self.searcher.catalog().sources(call).await?;
-        let question = Question::read_with(self.pack(call), &ask.question, &documents);
-        let chat = self.chat.as_ref().filter(|_| ask.mode == AnswerMode::Answer);
-        let mut answer = begin(ask, &question, chat);
+        let question = Question::read_with(self.packs.get(terms.pack.as_deref()), &ask.question, &documents);
+        let ladder = if ask.mode == AnswerMode::Answer { terms.ladder.as_slice() } else { &[] };
+        let mut answer = begin(ask, &question, ladder.first());
         watch.tell(|| Event::Created(Box::new(answer.clone()))).await;
 
-        let evidence = self.evidence(call, ask, &question, documents).await?;
+        let evidence = self.evidence(call, terms, ask, &question, documents).await?;
         answer.timings.retrieve_ms = milliseconds(began);
         watch.tell(|| Event::Retrieved(evidence.hits.clone())).await;
         if evidence.vectors_pending > 0 {
-            answer.degraded = Some(Degraded { reason: "vectors_pending".into() });
+            answer.degraded = Some(Degraded { reason: "vectors_pending".into(), failures: vec![] });
         }
 
         // While a model writes, this machine is free for others.
-        let _place = Some(place).filter(|_| chat.is_none());
-        let settled = match chat {
-            None => extracted(&question, &evidence, &watch).await,
-            Some(chat) => match self.written(call, ask, &question, &evidence, chat, &watch, &mut answer.timings, began).await {
-                // The last rung of the ladder: what needs no model.
-                Err(error) if chat.endpoint().fall_back && error.is_the_models() => {
-                    warn!(code = error.code(), "the answer is put together without the model: {error}");
-                    answer.degraded = Some(Degraded { reason: "model_unavailable".into() });
-                    answer.model = "extractive".into();
-                    extracted(&question, &evidence, &watch).await
-                }
-                written => written?,
-            },
+        let _place = Some(place).filter(|_| ladder.is_empty());
+        let settled = match ask.mode {
+            AnswerMode::Extractive => extracted(&question, &evidence, &watch).await,
+            AnswerMode::Answer => self.by_ladder(call, terms, ask, &question, &evidence, &watch, &mut answer, began).await?,
         };
+        if watch.replaces.load(Relaxed) {
+            watch.tell(|| Event::Revised(settled.text.clone())).await;
+        }
         finish(call, &mut answer, settled, began);
         Ok(answer)
+    }
+
+    /// One model after the other, and in the end the answerer that needs none.
+    #[allow(clippy::too_many_arguments)] // the facts of one call; a struct for them would have no other use
+    async fn by_ladder(
+        &self,
+        call: &Call,
+        terms: &Terms,
+        ask: &Ask,
+        question: &Question,
+        evidence: &Evidence,
+        watch: &Watch<'_>,
+        answer: &mut Answer,
+        began: Instant,
+    ) -> Result<Settled, RagError> {
+        let mut failures = terms.absent.clone();
+        let extractive = terms.fall_back || (terms.ladder.is_empty() && terms.absent.is_empty());
+        let mut last = None;
+        for (at, chat) in terms.ladder.iter().enumerate() {
+            let follow = terms.ladder.len() - at - 1;
+            let rung = Call { deadline: Instant::now() + share(call, follow, extractive), ..call.clone() };
+            answer.model = chat.endpoint().model.clone();
+            let error = match self.written(&rung, ask, question, evidence, chat, watch, &mut answer.timings, began).await {
+                Ok(settled) => {
+                    if !failures.is_empty() {
+                        answer.degraded = Some(Degraded { reason: "model_fallback".into(), failures });
+                    }
+                    return Ok(settled);
+                }
+                Err(error) => error,
+            };
+            let out_of_time = error.code() == "deadline_exceeded" && !call.left().is_zero();
+            if !error.is_the_models() && !out_of_time {
+                return Err(error);
+            }
+            warn!(backend = chat.endpoint().name, code = error.code(), "a model failed: {error}");
+            failures.push(ModelFailure { backend: chat.endpoint().name.clone(), code: error.code().into() });
+            watch.start_over();
+            last = Some(error);
+        }
+        if !extractive {
+            let reason = "none of the models of the scenario is set up".into();
+            return Err(last.unwrap_or(RagError::ModelUnavailable { reason }));
+        }
+        answer.model = "extractive".into();
+        if !failures.is_empty() {
+            answer.degraded = Some(Degraded { reason: "model_unavailable".into(), failures });
+        }
+        Ok(extracted(question, evidence, watch).await)
     }
 
     /// What is known for a question: the search that `search` runs, the stored pages of its hits, and how common the
@@ -147,6 +218,7 @@ impl Engine {
     async fn evidence(
         &self,
         call: &Call,
+        terms: &Terms,
         ask: &Ask,
         question: &Question,
         documents: Arc<Vec<index::hit::Source>>,
@@ -154,7 +226,7 @@ impl Engine {
         let query = Query {
             text: searched(ask),
             mode: Mode::Hybrid,
-            top_k: ask.top_k.unwrap_or(question.pack.thresholds.passages),
+            top_k: ask.top_k.or(terms.top_k).unwrap_or(question.pack.thresholds.passages),
             filters: ask.filters.clone(),
             as_of: ask.as_of.clone(),
         };
@@ -207,7 +279,17 @@ impl Engine {
             compose(&question.pack, &ask.question, &ask.history, language(ask, question), &evidence.hits, chat.endpoint());
         let mut writing = Writing::new(evidence);
         let mut talk = chat.open(call, &prompt).await?;
-        while let Some(piece) = talk.next().await? {
+        loop {
+            let next = match timeout(BREATH, talk.next()).await {
+                Ok(next) => next?,
+                Err(_) => {
+                    if let Some((text, citations)) = writing.pause() {
+                        watch.text(&text, &citations).await;
+                    }
+                    talk.next().await?
+                }
+            };
+            let Some(piece) = next else { break };
             timings.first_token_ms.get_or_insert_with(|| milliseconds(began));
             for (text, citations) in writing.push(&piece) {
                 watch.text(&text, &citations).await;
@@ -235,18 +317,22 @@ impl Engine {
     }
 }
 
-/// An answer without a model. Text of a model that was shown and then failed is replaced as a whole.
+/// An answer without a model.
 async fn extracted(question: &Question, evidence: &Evidence, watch: &Watch<'_>) -> Settled {
     let checked = check(extractive::draft(question, evidence), evidence);
-    let replaces = watch.shown.load(Relaxed);
-    if !replaces {
-        watch.text(checked.text(), checked.citations()).await;
+    watch.text(checked.text(), checked.citations()).await;
+    verdict::settle(question, evidence, checked)
+}
+
+/// How long a model may take: all the time that is left, or half of it where another model can be asked, or all but a
+/// moment where only the extractive answerer is left.
+fn share(call: &Call, models: usize, extractive: bool) -> Duration {
+    let left = call.left();
+    match (models, extractive) {
+        (0, false) => left,
+        (0, true) => left.saturating_sub(MOMENT.min(left / 4)),
+        _ => left / 2,
     }
-    let settled = verdict::settle(question, evidence, checked);
-    if replaces {
-        watch.tell(|| Event::Revised(settled.text.clone())).await;
-    }
-    settled
 }
 
 impl Watch<'_> {
@@ -257,8 +343,13 @@ impl Watch<'_> {
         }
     }
 
+    /// Whoever wrote has failed: what was shown of it is replaced by what comes.
+    fn start_over(&self) {
+        self.replaces.fetch_or(self.shown.load(Relaxed), Relaxed);
+    }
+
     async fn text(&self, text: &str, citations: &[Citation]) {
-        if text.is_empty() {
+        if text.is_empty() || self.replaces.load(Relaxed) {
             return;
         }
         self.shown.store(true, Relaxed);
@@ -326,7 +417,8 @@ fn finish(call: &Call, answer: &mut Answer, settled: Settled, began: Instant) {
     answer.computations = settled.computations;
     answer.refusal = settled.refusal;
     let (prompt_tokens, completion_tokens, _) = call.meter.total();
-    answer.usage = Usage { prompt_tokens, completion_tokens, ..Usage::default() };
+    let (cost, currency) = call.meter.paid().unzip();
+    answer.usage = Usage { prompt_tokens, completion_tokens, cost, currency };
     answer.timings.total_ms = milliseconds(began);
     answer.timings.first_token_ms.get_or_insert(answer.timings.total_ms);
 }

@@ -41,22 +41,9 @@ pub async fn ask_question(state: web::Data<State>, request: HttpRequest, payload
     // A filter that cannot be applied is told before a stream begins.
     state.service.catalog.matching(&call, &ask.filters, None).await?;
     if ask.stream {
-        return Ok(streamed(&state, &request, call, ask));
+        return Ok(streamed(&state, &request, call, ask, |sink, id| Events { sink, id }));
     }
-    let (service, stopping) = (state.service.clone(), state.stopping.clone());
-    let answer = state
-        .work(async move {
-            tokio::select! {
-                answer = service.answer(&call, &ask, None) => answer.map_err(Outcome::Failed),
-                () = super::stopped(stopping) => Err(Outcome::Stopping),
-            }
-        })
-        .await?;
-    state.note(&answer);
-    match answer {
-        Ok(answer) => Ok(HttpResponse::Ok().json(answer)),
-        Err(outcome) => Err(outcome.problem()),
-    }
+    Ok(HttpResponse::Ok().json(state.answer(call, ask).await?))
 }
 
 /// Why there is no answer.
@@ -98,36 +85,52 @@ fn top_k(top_k: Option<usize>) -> Result<(), Problem> {
     }
 }
 
-fn streamed(state: &web::Data<State>, request: &HttpRequest, call: Call, ask: Ask) -> HttpResponse {
+/// Whoever hears how an answer comes into being, in the words of its surface.
+pub trait Listener: Send + 'static {
+    /// Where it is told.
+    fn sink(&mut self) -> &mut Sink;
+    /// A step.
+    fn tell(&mut self, event: Event) -> impl Future<Output = Result<(), Gone>> + Send;
+    /// The end.
+    fn end(&mut self, answer: Result<Answer, Outcome>) -> impl Future<Output = Result<(), Gone>> + Send;
+}
+
+/// A response that tells each step of an answer to whoever `listen` makes of a sink and the request's id.
+pub fn streamed<L: Listener>(
+    state: &web::Data<State>,
+    request: &HttpRequest,
+    call: Call,
+    ask: Ask,
+    listen: impl FnOnce(Sink, String) -> L,
+) -> HttpResponse {
     let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
     // The place among the requests in flight is kept until the last event.
     let permit = request.extensions().get::<Permit>().cloned();
     let state = state.clone().into_inner();
     let runtime = state.runtime.clone();
-    sse::response(&runtime, move |mut sink| async move {
-        let _permit = permit;
-        let service = state.service.clone();
-        let (events, received) = mpsc::channel(64);
-        let answer = async {
-            let answer = service.answer(&call, &ask, Some(&events)).await;
-            drop(events);
-            answer
-        };
-        let Ok(answer) = relay(&mut sink, received, answer, super::stopped(state.stopping.clone())).await else { return };
-        state.note(&answer);
-        let told = match answer {
-            Ok(answer) if answer.verdict == Verdict::Refused => sink.send("answer.refused", &answer).await,
-            Ok(answer) => sink.send("answer.completed", &answer).await,
-            Err(outcome) => sink.send("error", &outcome.problem().document(&id)).await,
-        };
-        // Nobody to tell any more.
-        told.unwrap_or(());
+    sse::response(&runtime, move |sink| {
+        let mut listener = listen(sink, id);
+        async move {
+            let _permit = permit;
+            let service = state.service.clone();
+            let (events, received) = mpsc::channel(64);
+            let answer = async {
+                let answer = service.answer(&call, &ask, Some(&events)).await;
+                drop(events);
+                answer
+            };
+            let stopped = super::stopped(state.stopping.clone());
+            let Ok(answer) = relay(&mut listener, received, answer, stopped).await else { return };
+            state.note(&answer);
+            // Nobody to tell any more.
+            listener.end(answer).await.unwrap_or(());
+        }
     })
 }
 
 /// Sends each step on while the answer is made. Dropping the future ends the work on the answer.
 async fn relay(
-    sink: &mut Sink,
+    listener: &mut impl Listener,
     mut received: mpsc::Receiver<Event>,
     answer: impl Future<Output = Result<Answer, RagError>>,
     stopped: impl Future<Output = ()>,
@@ -139,34 +142,70 @@ async fn relay(
         tokio::select! {
             biased;
             event = received.recv(), if open => match event {
-                Some(event) => send(sink, event).await?,
+                Some(event) => listener.tell(event).await?,
                 None => open = false,
             },
             answer = &mut answer, if made.is_none() => made = Some(answer.map_err(Outcome::Failed)),
             () = &mut stopped, if made.is_none() => return Ok(Err(Outcome::Stopping)),
-            pinged = sink.ping() => pinged?,
+            pinged = listener.sink().ping() => pinged?,
         }
     }
     Ok(made.unwrap_or(Err(Outcome::Stopping)))
 }
 
-async fn send(sink: &mut Sink, event: Event) -> Result<(), Gone> {
-    match event {
-        Event::Created(answer) => sink.send("answer.created", &answer).await,
-        Event::Retrieved(hits) => sink.send("retrieval.completed", &json!({ "data": hits })).await,
-        Event::Delta(text) => sink.send("answer.delta", &json!({ "text": text })).await,
-        Event::Citation(citation) => sink.send("citation.added", &citation).await,
-        Event::Revised(text) => sink.send("answer.revised", &json!({ "text": text })).await,
+/// The events of `/v1/ask`.
+struct Events {
+    sink: Sink,
+    id: String,
+}
+
+impl Listener for Events {
+    fn sink(&mut self) -> &mut Sink {
+        &mut self.sink
+    }
+
+    async fn tell(&mut self, event: Event) -> Result<(), Gone> {
+        match event {
+            Event::Created(answer) => self.sink.send("answer.created", &answer).await,
+            Event::Retrieved(hits) => self.sink.send("retrieval.completed", &json!({ "data": hits })).await,
+            Event::Delta(text) => self.sink.send("answer.delta", &json!({ "text": text })).await,
+            Event::Citation(citation) => self.sink.send("citation.added", &citation).await,
+            Event::Revised(text) => self.sink.send("answer.revised", &json!({ "text": text })).await,
+        }
+    }
+
+    async fn end(&mut self, answer: Result<Answer, Outcome>) -> Result<(), Gone> {
+        match answer {
+            Ok(answer) if answer.verdict == Verdict::Refused => self.sink.send("answer.refused", &answer).await,
+            Ok(answer) => self.sink.send("answer.completed", &answer).await,
+            Err(outcome) => self.sink.send("error", &outcome.problem().document(&self.id)).await,
+        }
     }
 }
 
 impl State {
+    /// The answer to a question, in one piece.
+    pub(super) async fn answer(&self, call: Call, ask: Ask) -> Result<Answer, Problem> {
+        let (service, stopping) = (self.service.clone(), self.stopping.clone());
+        let answer = self
+            .work(async move {
+                tokio::select! {
+                    answer = service.answer(&call, &ask, None) => answer.map_err(Outcome::Failed),
+                    () = super::stopped(stopping) => Err(Outcome::Stopping),
+                }
+            })
+            .await?;
+        self.note(&answer);
+        answer.map_err(|outcome| outcome.problem())
+    }
+
     /// Remembers how a question ended, for the metrics and for readiness.
     pub(super) fn note(&self, answer: &Result<Answer, Outcome>) {
         let verdict = match answer {
             Ok(answer) => {
                 histogram!("dossier_ask_duration_seconds").record(answer.timings.total_ms / 1000.0);
-                let failing = answer.degraded.as_ref().is_some_and(|degraded| degraded.reason == "model_unavailable");
+                // A model that was asked and failed is worth telling, whoever answered in its place.
+                let failing = answer.degraded.as_ref().is_some_and(|degraded| !degraded.failures.is_empty());
                 if failing || answer.model != "extractive" {
                     self.model_failed.store(failing, Relaxed);
                 }
@@ -194,7 +233,7 @@ impl State {
 #[get("/v1/answers/{id}")]
 pub async fn get_answer(state: web::Data<State>, id: web::Path<String>) -> Result<HttpResponse, Problem> {
     let id: AnswerId = id.parse().map_err(|_| Problem::not_found())?;
-    let (_, answer) = state.service.catalog.answer(&state.default_call()?, id).await?.ok_or_else(Problem::not_found)?;
+    let (_, answer) = state.service.catalog.answer(&state.service.anywhere(), id).await?.ok_or_else(Problem::not_found)?;
     Ok(HttpResponse::Ok().json(answer))
 }
 

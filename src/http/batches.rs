@@ -162,12 +162,12 @@ async fn accept(state: &State, call: &Call, batch: BatchId, files: Vec<(About, R
 async fn find(state: &State, id: &str) -> Result<(Call, Batch), Problem> {
     let id: BatchId = id.parse().map_err(|_| Problem::not_found())?;
     let queue = state.service.pipeline.queue();
-    let call = state.default_call()?;
+    let call = state.service.anywhere();
     if let Some(batch) = queue.batch(&call, id).await? {
         return Ok((call, batch));
     }
-    for row in state.service.catalog.census(&call).await? {
-        let call = state.service.call(&row.scenario)?;
+    for row in state.service.catalog.scenarios(&call).await? {
+        let call = state.service.call(&row.name).await?;
         if let Some(batch) = queue.batch(&call, id).await? {
             return Ok((call, batch));
         }

@@ -29,40 +29,6 @@ use super::{
     problem::{Problem, ProblemDocument},
 };
 
-/// A scenario and what it holds.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct Scenario {
-    /// Its name.
-    name: String,
-    /// Its documents, in whatever status.
-    documents: u64,
-    /// Its published passages.
-    passages: u64,
-}
-
-/// Scenarios.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct Scenarios {
-    /// By name; `default` is always there.
-    data: Vec<Scenario>,
-}
-
-/// List scenarios
-#[utoipa::path(tag = "documents", responses((status = 200, description = "The scenarios", body = Scenarios)))]
-#[get("/v1/scenarios")]
-pub async fn list_scenarios(state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let mut data = vec![Scenario { name: index::scope::DEFAULT.into(), documents: 0, passages: 0 }];
-    for row in state.service.catalog.census(&state.default_call()?).await? {
-        let at = data.iter().position(|scenario| scenario.name == row.scenario).unwrap_or_else(|| {
-            data.push(Scenario { name: row.scenario.clone(), documents: 0, passages: 0 });
-            data.len() - 1
-        });
-        data[at].documents += row.documents;
-        data[at].passages += row.passages;
-    }
-    Ok(HttpResponse::Ok().json(Scenarios { data }))
-}
-
 /// A document as text.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -41,7 +41,7 @@ pub async fn ready(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     // One search through catalog, encoder and store: what a question needs.
     let query = Query { text: "ready".into(), mode: Mode::Dense, top_k: 1, filters: Filters::default(), as_of: None };
     let service = state.service.clone();
-    let call = state.default_call()?;
+    let call = state.service.anywhere();
     let hits = state.work(async move { service.searcher.search(&call, &query).await }).await??;
     let mut degraded = Vec::new();
     if hits.vectors_pending > 0 {
@@ -62,7 +62,7 @@ pub async fn ready(state: web::Data<State>) -> Result<HttpResponse, Problem> {
 #[utoipa::path(tag = "health", responses((status = 200, description = "Metrics", content_type = "text/plain", body = String)))]
 #[get("/metrics")]
 pub async fn show_metrics(state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let call = state.default_call()?;
+    let call = state.service.anywhere();
     let census = state.service.catalog.census(&call).await?;
     for status in ["queued", "running", "searchable", "ready", "failed", "quarantined"] {
         let count: u64 = census.iter().filter(|row| row.status.as_str() == status).map(|row| row.documents).sum();

@@ -4,23 +4,23 @@
 //! Clients that do not know our citations show a list of sources at the end of the text; those that do find them in
 //! `citations`, beside OpenAI's own fields. Text that was sent cannot be taken back here, so a stream says what it has to add.
 
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError, get, post, web};
-use index::scope::{Call, DEFAULT};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, get, post, web};
+use index::scope::DEFAULT;
 use rag::{
     ask::{Answer, Ask, Citation, Reason, Role, Turn},
     engine::Event,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
 use super::{
-    Permit, RequestId, State,
-    answers::{self, Outcome},
+    State,
+    answers::{self, Listener, Outcome},
     body::{self, SMALL},
     problem::Problem,
-    sse::{self, Gone, Sink},
+    sse::{Gone, Sink},
 };
+use crate::scenario::Scenario;
 
 /// Most earlier messages that are read.
 const HISTORY: usize = 100;
@@ -147,19 +147,17 @@ pub async fn complete_chat(
     answers::check(&ask)?;
     let call = state.call(Some(&scenario)).await?;
     if stream {
-        return Ok(streamed(&state, &request, call, ask, scenario, usage));
+        let created = jiff::Timestamp::now().as_second();
+        return Ok(answers::streamed(&state, &request, call, ask, |sink, id| Chunks {
+            sink,
+            id,
+            scenario,
+            usage,
+            created,
+            text: String::new(),
+        }));
     }
-    let (service, stopping) = (state.service.clone(), state.stopping.clone());
-    let answer = state
-        .work(async move {
-            tokio::select! {
-                answer = service.answer(&call, &ask, None) => answer.map_err(Outcome::Failed),
-                () = super::stopped(stopping) => Err(Outcome::Stopping),
-            }
-        })
-        .await?;
-    state.note(&answer);
-    let answer = answer.map_err(|outcome| outcome.problem())?;
+    let answer = state.answer(call, ask).await?;
     Ok(HttpResponse::Ok().json(completion(&answer, &scenario)))
 }
 
@@ -201,7 +199,7 @@ fn completion(answer: &Answer, scenario: &str) -> Value {
     let mut body = json!({
         "id": answer.id,
         "object": "chat.completion",
-        "created": created(answer),
+        "created": seconds(&answer.created_at),
         "model": scenario,
         "choices": [{
             "index": 0,
@@ -236,8 +234,8 @@ fn finish_reason(answer: &Answer) -> &'static str {
     }
 }
 
-fn created(answer: &Answer) -> i64 {
-    answer.created_at.parse::<jiff::Timestamp>().map_or(0, |time| time.as_second())
+fn seconds(rfc3339: &str) -> i64 {
+    rfc3339.parse::<jiff::Timestamp>().map_or(0, |time| time.as_second())
 }
 
 /// The sources of an answer, for clients that show nothing but text.
@@ -265,81 +263,28 @@ fn place(citation: &Citation, chinese: bool) -> String {
     }
 }
 
-fn streamed(
-    state: &web::Data<State>,
-    request: &HttpRequest,
-    call: Call,
-    ask: Ask,
-    scenario: String,
-    usage: bool,
-) -> HttpResponse {
-    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-    // The place among the requests in flight is kept until the last chunk.
-    let permit = request.extensions().get::<Permit>().cloned();
-    let state = state.clone().into_inner();
-    let runtime = state.runtime.clone();
-    sse::response(&runtime, move |sink| async move {
-        let _permit = permit;
-        let mut chunks = Chunks { sink, id, scenario, created: jiff::Timestamp::now().as_second(), text: String::new() };
-        let service = state.service.clone();
-        let (events, received) = mpsc::channel(64);
-        let answer = async {
-            let answer = service.answer(&call, &ask, Some(&events)).await;
-            drop(events);
-            answer.map_err(Outcome::Failed)
-        };
-        let Ok(answer) = chunks.relay(received, answer, super::stopped(state.stopping.clone())).await else { return };
-        state.note(&answer);
-        let told = match answer {
-            Ok(answer) => chunks.finish(&answer, usage).await,
-            Err(outcome) => chunks.sink.data(&error(&outcome.problem())).await,
-        };
-        // Nobody to tell any more.
-        told.ok();
-    })
-}
-
 /// The chunks of one completion.
 struct Chunks {
     sink: Sink,
     id: String,
     scenario: String,
+    /// Whether a last chunk tells the usage.
+    usage: bool,
     created: i64,
     /// The text that was sent.
     text: String,
 }
 
-impl Chunks {
-    /// Sends each step on while the answer is made. Dropping the future ends the work on the answer.
-    async fn relay(
-        &mut self,
-        mut received: mpsc::Receiver<Event>,
-        answer: impl Future<Output = Result<Answer, Outcome>>,
-        stopped: impl Future<Output = ()>,
-    ) -> Result<Result<Answer, Outcome>, Gone> {
-        tokio::pin!(answer, stopped);
-        let mut made = None;
-        let mut open = true;
-        while open || made.is_none() {
-            tokio::select! {
-                biased;
-                event = received.recv(), if open => match event {
-                    Some(event) => self.tell(event).await?,
-                    None => open = false,
-                },
-                answer = &mut answer, if made.is_none() => made = Some(answer),
-                () = &mut stopped, if made.is_none() => return Ok(Err(Outcome::Stopping)),
-                pinged = self.sink.ping() => pinged?,
-            }
-        }
-        Ok(made.unwrap_or(Err(Outcome::Stopping)))
+impl Listener for Chunks {
+    fn sink(&mut self) -> &mut Sink {
+        &mut self.sink
     }
 
     async fn tell(&mut self, event: Event) -> Result<(), Gone> {
         match event {
             Event::Created(answer) => {
                 self.id = answer.id.to_string();
-                self.created = created(&answer);
+                self.created = seconds(&answer.created_at);
                 self.send(json!({ "role": "assistant", "content": "" }), Value::Null, json!({})).await
             }
             Event::Delta(text) => self.add(&text).await,
@@ -349,6 +294,15 @@ impl Chunks {
         }
     }
 
+    async fn end(&mut self, answer: Result<Answer, Outcome>) -> Result<(), Gone> {
+        match answer {
+            Ok(answer) => self.finish(&answer).await,
+            Err(outcome) => self.sink.data(&error(&outcome.problem())).await,
+        }
+    }
+}
+
+impl Chunks {
     async fn add(&mut self, text: &str) -> Result<(), Gone> {
         if text.is_empty() {
             return Ok(());
@@ -358,7 +312,7 @@ impl Chunks {
     }
 
     /// What the answer says beyond what was sent, its sources, the end.
-    async fn finish(&mut self, answer: &Answer, usage: bool) -> Result<(), Gone> {
+    async fn finish(&mut self, answer: &Answer) -> Result<(), Gone> {
         let more = match answer.text.strip_prefix(&self.text) {
             Some(more) => more.to_owned(),
             None => format!("\n\n{}", answer.text),
@@ -367,10 +321,10 @@ impl Chunks {
         let mut extra = json!({});
         extend(&mut extra, answer);
         self.send(json!({}), finish_reason(answer).into(), extra).await?;
-        if usage {
+        if self.usage {
             let chunk = json!({
                 "id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.scenario,
-                "choices": [], "usage": self::usage(answer),
+                "choices": [], "usage": usage(answer),
             });
             self.sink.data(&chunk).await?;
         }
@@ -393,7 +347,7 @@ impl Chunks {
 #[utoipa::path(tag = "openai", responses((status = 200, description = "The scenarios", body = serde_json::Value)))]
 #[get("/v1/models")]
 pub async fn list_models(state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let data: Vec<Value> = scenarios(&state).await?.iter().map(|name| model(name)).collect();
+    let data: Vec<Value> = state.service.scenarios().await?.iter().map(model).collect();
     Ok(HttpResponse::Ok().json(json!({ "object": "list", "data": data })))
 }
 
@@ -403,19 +357,13 @@ pub async fn list_models(state: web::Data<State>) -> Result<HttpResponse, Proble
     (status = 404, description = "There is no such thing", body = ChatError, content_type = "application/json")))]
 #[get("/v1/models/{model}")]
 pub async fn show_model(state: web::Data<State>, name: web::Path<String>) -> Result<HttpResponse, Problem> {
-    match scenarios(&state).await?.contains(name.as_str()) {
-        true => Ok(HttpResponse::Ok().json(model(&name))),
-        false => Err(Problem::not_found()),
-    }
+    state.call(Some(&name)).await?;
+    Ok(HttpResponse::Ok().json(model(&state.service.scenario(&name).await?)))
 }
 
-fn model(name: &str) -> Value {
-    json!({ "id": name, "object": "model", "created": 0, "owned_by": "dossier" })
-}
-
-async fn scenarios(state: &State) -> Result<std::collections::BTreeSet<String>, Problem> {
-    let census = state.service.catalog.census(&state.default_call()?).await?;
-    Ok(census.into_iter().map(|row| row.scenario).chain([DEFAULT.into()]).collect())
+fn model(scenario: &Scenario) -> Value {
+    let created = scenario.created_at.as_deref().map_or(0, seconds);
+    json!({ "id": scenario.name, "object": "model", "created": created, "owned_by": "dossier" })
 }
 
 #[cfg(test)]

@@ -42,6 +42,9 @@ pub const TABLE: &[Entry] = &[
     entry("invalid_request", 422, "The request is not valid"),
     entry("invalid_limit", 422, "The limit is out of range"),
     entry("invalid_cursor", 422, "The cursor is not one of this list"),
+    entry("scenario_exists", 409, "There is a scenario of this name"),
+    entry("scenario_not_empty", 409, "The scenario holds documents"),
+    entry("invalid_scenario", 422, "The scenario cannot be set up like this"),
     entry("overloaded", 429, "Too many requests at the same time"),
     entry("server_shutting_down", 503, "The server is shutting down"),
     // searching and asking
@@ -308,6 +311,7 @@ mod tests {
             include_str!("../generations.rs"),
             include_str!("../progress.rs"),
             include_str!("../quickstart.rs"),
+            include_str!("../scenario.rs"),
             include_str!("../target.rs"),
         ];
         let made = sources.into_iter().flat_map(|source| source.split("Failure::new(").skip(1));

@@ -137,3 +137,28 @@ async fn read(socket: &mut TcpStream) -> Option<Value> {
         }
     }
 }
+
+/// A model server of the program's own; it is killed when it is dropped.
+pub struct Fake {
+    pub url: String,
+    child: std::process::Child,
+}
+
+impl Fake {
+    pub fn start(arguments: &[&str]) -> Self {
+        use std::io::BufRead;
+        let mut command = crate::service::dossier();
+        command.args(["dev", "fake-llm", "--bind", "127.0.0.1:0"]).args(arguments).stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { url: line.trim().strip_prefix("listening on ").unwrap().to_owned(), child }
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    fakes::{Behaviour, Model},
+    fakes::{Behaviour, Fake, Model},
     service::{Reply, Service},
 };
 
@@ -141,7 +141,11 @@ async fn where_the_model_fails_the_extractive_answerer_steps_in_if_it_may() {
         let service = with_report(&settings).await;
         let answer = service.ask(QUESTION).await;
         assert_eq!((&answer["verdict"], &answer["model"]), (&json!("answered"), &json!("extractive")), "{behaviour:?}: {answer}");
-        assert_eq!(answer["degraded"], json!({ "reason": "model_unavailable" }), "{behaviour:?}");
+        assert_eq!(
+            (&answer["degraded"]["reason"], &answer["degraded"]["failures"][0]["backend"]),
+            (&json!("model_unavailable"), &json!("llm")),
+            "{behaviour:?}"
+        );
         let events = service.ask_streamed(QUESTION).await;
         let last = events.last().unwrap();
         assert_eq!((last.name.as_str(), &last.data["text"]), ("answer.completed", &answer["text"]), "{behaviour:?}");
@@ -169,31 +173,6 @@ async fn a_card_that_is_wrong_stops_the_start_with_its_file_and_line() {
     let output = crate::service::run(crate::service::dossier().args(["models", "show", "deepseek", "--json"]));
     let card: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&card["base_url"], &card["models"][0]["price"]["currency"]), (&json!("https://api.deepseek.com"), &json!("CNY")));
-}
-
-/// A model server of the program's own; it is killed when it is dropped.
-struct Fake {
-    url: String,
-    child: std::process::Child,
-}
-
-impl Fake {
-    fn start(arguments: &[&str]) -> Self {
-        use std::io::BufRead;
-        let mut command = crate::service::dossier();
-        command.args(["dev", "fake-llm", "--bind", "127.0.0.1:0"]).args(arguments).stdout(std::process::Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut line = String::new();
-        std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { url: line.trim().strip_prefix("listening on ").unwrap().to_owned(), child }
-    }
-}
-
-impl Drop for Fake {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
 }
 
 /// The answer of a service that talks to a model server of the program's own through a card.
@@ -246,4 +225,67 @@ async fn what_is_only_odd_is_understood_and_what_is_wrong_is_told() {
     })
     .await;
     check_fake("ark", "ep-1", Some("liar"), |reply| assert!(!reply.body.to_string().contains("98765"), "{}", reply.body)).await;
+}
+
+/// A probe of the fake server of a card finds what that card says.
+#[tokio::test]
+async fn a_probe_finds_out_what_a_card_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let say = |line: &[&str]| {
+        let output = crate::service::run(crate::service::dossier().args(line).arg("--json"));
+        (output.status.code().unwrap(), serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default())
+    };
+    for (card, model) in
+        [("openai", "gpt-5-mini"), ("dashscope", "qwen3-32b"), ("spark", "lite"), ("moonshot", "kimi-k2.6"), ("zhipu", "glm-5")]
+    {
+        let fake = Fake::start(&["--profile", card]);
+        let file = folder.path().join(format!("{card}.toml"));
+        let out = file.to_str().unwrap();
+        let probe = ["models", "probe", "--base-url", &fake.url, "--model", model, "--card", "found", "--out", out];
+        let (code, found) = say(&probe);
+        assert_eq!(code, 0, "{card}: {found}");
+        let (_, known) = say(&["models", "show", card]);
+        let said = known["models"].as_array().unwrap().iter().filter(|known| {
+            known["name"].as_str().is_some_and(|name| name == model || model.starts_with(name.trim_end_matches('*')))
+        });
+        let said = said.max_by_key(|known| known["name"].as_str().map(str::len)).unwrap();
+        let or = |field: &str| if said.get(field).is_some() { said[field].clone() } else { known[field].clone() };
+        let (found, thinking) = (&found["card"], or("thinking"));
+        for field in ["max_tokens_field", "stream_usage", "models_path"] {
+            assert_eq!(found[field], known[field], "{card}: {field}");
+        }
+        assert_eq!(found["temperature"], or("temperature"), "{card}");
+        assert_eq!(found["models"][0]["system_role"], said["system_role"], "{card}");
+        assert_eq!(
+            (&found["thinking"]["default"], &found["thinking"]["always"]),
+            (&thinking["default"], &thinking["always"]),
+            "{card}"
+        );
+        if thinking["always"] == false {
+            assert_eq!(found["thinking"]["off"], thinking["off"], "{card}");
+        }
+        // What was written is a card, and it is not written over.
+        assert_eq!(say(&probe).0, 2);
+        let cards =
+            crate::service::run(crate::service::dossier().args(["models", "check"]).env("DOSSIER_LLM__CARDS", folder.path()));
+        assert_eq!(cards.status.code(), Some(0), "{}", String::from_utf8_lossy(&cards.stderr));
+        std::fs::remove_file(&file).unwrap();
+    }
+    assert_eq!(say(&["models", "probe", "--base-url", "http://127.0.0.1:9/v1", "--model", "m"]).0, 5);
+    let fake = Fake::start(&["--misbehave", "no_finish"]);
+    let (code, found) = say(&["models", "probe", "--base-url", &fake.url, "--model", "m"]);
+    assert_eq!((code, &found["checks"][0]["good"]), (1, &json!(false)), "{found}");
+}
+
+#[tokio::test]
+async fn what_an_answer_cost_is_told_in_the_currency_of_the_card() {
+    check_fake("deepseek", "deepseek-v4-flash", None, |reply| {
+        let usage = &reply.body["usage"];
+        let tokens = |name: &str| usage[name].as_f64().unwrap();
+        let cost = (tokens("prompt_tokens") * 1.0 + tokens("completion_tokens") * 2.0) / 1e6;
+        assert_eq!((&usage["currency"], cost > 0.0), (&json!("CNY"), true), "{usage}");
+        assert!((usage["cost"].as_f64().unwrap() - cost).abs() < 1e-12, "{usage}");
+    })
+    .await;
+    check_fake("vllm", "any", None, |reply| assert_eq!(reply.body["usage"]["cost"], Value::Null, "{}", reply.body)).await;
 }

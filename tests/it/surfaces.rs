@@ -72,6 +72,7 @@ async fn the_openapi_document_has_every_route_and_every_schema() {
     }
     routes.sort();
     insta::assert_snapshot!(routes.join("\n"), @r"
+    DELETE /v1/scenarios/{scenario}
     DELETE /v1/scenarios/{scenario}/documents/{id}
     GET /
     GET /app.js
@@ -88,11 +89,13 @@ async fn the_openapi_document_has_every_route_and_every_schema() {
     GET /v1/models
     GET /v1/models/{model}
     GET /v1/scenarios
+    GET /v1/scenarios/{scenario}
     GET /v1/scenarios/{scenario}/documents
     GET /v1/scenarios/{scenario}/documents/{id}
     GET /v1/scenarios/{scenario}/documents/{id}/content
     GET /v1/scenarios/{scenario}/documents/{id}/pages/{n}
     GET /v1/scenarios/{scenario}/documents/{id}/passages
+    PATCH /v1/scenarios/{scenario}
     PATCH /v1/scenarios/{scenario}/documents/{id}
     POST /v1/admin/index/promote
     POST /v1/admin/index/rollback
@@ -100,6 +103,7 @@ async fn the_openapi_document_has_every_route_and_every_schema() {
     POST /v1/batches
     POST /v1/batches/{id}/items
     POST /v1/chat/completions
+    POST /v1/scenarios
     POST /v1/scenarios/{scenario}/documents
     POST /v1/search
     ");

@@ -105,11 +105,17 @@ impl Told {
         Some(Self { code, kind: first(&["type", "status"]), message })
     }
 
-    fn has(&self, codes: &[String]) -> bool {
-        codes.iter().any(|code| *code == self.code || *code == self.kind)
+    /// Whether this is its code or its kind.
+    pub fn says(&self, code: &str) -> bool {
+        self.code == code || self.kind == code
     }
 
-    fn in_words(&self) -> String {
+    fn has(&self, codes: &[String]) -> bool {
+        codes.iter().any(|code| self.says(code))
+    }
+
+    /// For a person: the message, and the code if there is one.
+    pub fn in_words(&self) -> String {
         let message = if self.message.is_empty() { "an error without a message" } else { &self.message };
         match self.code.is_empty() {
             true => short(message),

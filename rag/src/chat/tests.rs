@@ -87,6 +87,7 @@ fn good() -> Line {
 
 fn endpoint(url: &str, dialect: Dialect) -> Endpoint {
     Endpoint {
+        name: "test".into(),
         base_url: url.into(),
         api_key: "k".into(),
         model: "m".into(),
@@ -95,7 +96,6 @@ fn endpoint(url: &str, dialect: Dialect) -> Endpoint {
         first_byte: Duration::from_millis(300),
         idle: Duration::from_millis(300),
         dialect,
-        fall_back: false,
     }
 }
 
