@@ -479,6 +479,36 @@ enum Eval {
         /// The set.
         dir: PathBuf,
     },
+    /// Write a set of questions that its documents cannot answer: a company, a year or a metric exchanged for one that they lack
+    Swap {
+        /// The sets whose documents are asked about.
+        #[arg(required = true)]
+        dirs: Vec<PathBuf>,
+        /// How many.
+        #[arg(long, default_value_t = 200, value_name = "N")]
+        count: usize,
+        /// The folder to write, itself a set.
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+        /// Keep what was ingested in this folder.
+        #[arg(long, value_name = "FOLDER")]
+        keep: Option<PathBuf>,
+    },
+    /// Grow the trees that weigh sentences (`rag/src/select/*.trees`) from sets, and say how well they do on what they have not seen
+    Learn {
+        /// The sets.
+        #[arg(required = true)]
+        dirs: Vec<PathBuf>,
+        /// `zh` or `en`: the language of the questions.
+        #[arg(long, value_parser = ["zh", "en"])]
+        language: String,
+        /// The file to write.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Keep what was ingested in FOLDER/NAME-OF-THE-SET.
+        #[arg(long, value_name = "FOLDER")]
+        keep: Option<PathBuf>,
+    },
     /// What later runs are compared with
     Baseline {
         #[command(subcommand)]
@@ -807,6 +837,12 @@ async fn run(line: Line) -> Result<u8, Failure> {
         }
         Command::Eval { command: Eval::Compare { before, after, guard } } => {
             crate::target::compare(&before, &after, &(&guard).into(), common.json)
+        }
+        Command::Eval { command: Eval::Swap { dirs, count, out, keep } } => {
+            crate::target::swap(&dirs, count, &out, keep.as_deref(), &settings).await
+        }
+        Command::Eval { command: Eval::Learn { dirs, language, out, keep } } => {
+            crate::target::learn(&dirs, &language, out.as_deref(), keep.as_deref(), &settings).await
         }
         Command::Eval { command: Eval::Baseline { command: EvalBaseline::Accept { run, out, reason } } } => {
             crate::target::accept(eval::Record::read(&run)?, &out, Some(reason))?;

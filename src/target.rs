@@ -2,7 +2,7 @@
 
 use std::{
     io::{IsTerminal, Write},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -148,6 +148,73 @@ fn read(file: &Path) -> Result<(About, Vec<Page>), String> {
     };
     let about = parse(format, &bytes, &name, &mut keep).map_err(|e| e.to_string())?;
     Ok((about, pages))
+}
+
+/// Writes a set of questions that the documents of some sets cannot answer.
+pub async fn swap(dirs: &[PathBuf], count: usize, out: &Path, keep: Option<&Path>, settings: &Settings) -> Result<u8, Failure> {
+    let throwaway =
+        tempfile::tempdir().map_err(|e| Failure::new(exit::FAILED, "storage", format!("no throwaway directory: {e}")))?;
+    std::fs::create_dir_all(out).map_err(|e| unwritable(out, &e))?;
+    let target = Measured { service: Service::open(keep.unwrap_or(throwaway.path()), settings.clone()).await? };
+    let mut rows = String::new();
+    for dir in dirs {
+        let corpus = dir.join("corpus.jsonl");
+        target.ingest(&corpus).await?;
+        for line in std::fs::read_to_string(&corpus).map_err(|e| unwritable(&corpus, &e))?.lines() {
+            let mut row: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+            if let Some(file) = row["file"].as_str().map(|file| dir.join(file)) {
+                let file = std::fs::canonicalize(&file).unwrap_or(file);
+                row["file"] = file.to_string_lossy().into();
+            }
+            rows.push_str(&format!("{row}\n"));
+        }
+    }
+    let corpora: Vec<PathBuf> = dirs.iter().map(|dir| dir.join("corpus.jsonl")).collect();
+    let made = eval::swap::swapped(&target, &corpora.iter().map(PathBuf::as_path).collect::<Vec<_>>(), count).await?;
+    target.service.close().await;
+    let questions: String = made.iter().filter_map(|q| Some(format!("{}\n", serde_json::to_string(q).ok()?))).collect();
+    write_text(&out.join("corpus.jsonl"), &rows)?;
+    write_text(&out.join("questions.jsonl"), &questions)?;
+    write_text(&out.join("set.json"), "{\"set\": \"swapped\"}\n")?;
+    eprintln!("{} questions in {}", made.len(), out.display());
+    Ok(exit::OK)
+}
+
+/// Grows the trees that weigh sentences from the questions of some sets.
+pub async fn learn(
+    dirs: &[PathBuf],
+    language: &str,
+    out: Option<&Path>,
+    keep: Option<&Path>,
+    settings: &Settings,
+) -> Result<u8, Failure> {
+    let mut learned = eval::learn::Learned::default();
+    for dir in dirs {
+        let lessons = eval::learn::lessons(dir, language)?;
+        let throwaway =
+            tempfile::tempdir().map_err(|e| Failure::new(exit::FAILED, "storage", format!("no throwaway directory: {e}")))?;
+        let kept = keep.zip(dir.file_name()).map(|(keep, name)| keep.join(name));
+        let data = kept.as_deref().unwrap_or(throwaway.path());
+        let target = Measured { service: Service::open(data, settings.clone()).await? };
+        target.ingest(&dir.join("corpus.jsonl")).await?;
+        let call = target.service.call(SCENARIO).map_err(|e| EvalError::target(&e))?;
+        for (done, lesson) in lessons.iter().enumerate() {
+            let ask = Ask { question: lesson.question.clone(), ..Ask::default() };
+            for without in [&[], lesson.documents.as_slice()].into_iter().take(1 + usize::from(!lesson.documents.is_empty())) {
+                // A question that cannot be asked teaches nothing.
+                let Ok(found) = target.service.engine.weigh(&call, &ask, without).await else { continue };
+                learned.add(lesson, !without.is_empty(), &found);
+            }
+            say(Progress::Questions { setting: dir.display().to_string(), done: done + 1, total: lessons.len() });
+        }
+        target.service.close().await;
+    }
+    let (trees, table) = learned.grow();
+    print!("{table}");
+    if let Some(out) = out {
+        write_text(out, &trees)?;
+    }
+    Ok(exit::OK)
 }
 
 /// Compares two runs; the exit code says whether the later one is worse.

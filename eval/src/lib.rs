@@ -18,9 +18,11 @@ use serde::{Deserialize, Serialize};
 pub mod baseline;
 mod ci;
 mod corpus;
+pub mod curve;
 pub mod fields;
 mod interval;
 mod invalid;
+pub mod learn;
 pub mod matching;
 pub mod metric;
 pub mod mutant;
@@ -35,6 +37,7 @@ pub mod set;
 #[cfg(test)]
 mod shelf;
 pub mod suite;
+pub mod swap;
 pub mod tables;
 
 pub use baseline::{Comparison, Guard, Record};

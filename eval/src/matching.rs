@@ -100,10 +100,12 @@ pub fn without_markers(text: &str) -> String {
 
 /// The first plain yes or no of an answer, if it has one.
 pub fn yes_or_no(text: &str) -> Option<bool> {
-    const WORDS: [(&str, bool); 10] = [
+    const WORDS: [(&str, bool); 12] = [
         ("yes", true),
         ("true", true),
         ("是的", true),
+        ("是:", true),
+        ("否:", false),
         ("有的", true),
         ("no", false),
         ("false", false),

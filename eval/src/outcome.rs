@@ -30,6 +30,8 @@ pub struct Outcome {
     pub page_rank: Option<usize>,
     /// Whether it was refused, if it was asked.
     pub refused: Option<bool>,
+    /// How sure the answerer was, if it says.
+    pub confidence: Option<f32>,
     /// The judgement, if it was asked.
     pub judgement: Option<Judgement>,
     /// Share of the facts that the answer states.
@@ -108,6 +110,7 @@ impl Outcome {
             document_rank: None,
             page_rank: None,
             refused: None,
+            confidence: None,
             judgement: None,
             facts: None,
             citations: None,

@@ -140,6 +140,7 @@ impl Plan<'_> {
             measured.ask_ms.push(clock.elapsed().as_secs_f64() * 1e3);
             let refused = answer.verdict == Verdict::Refused;
             outcome.refused = Some(refused);
+            outcome.confidence = answer.confidence;
             outcome.judge(probe.expected.judge(&answer));
             if !refused {
                 outcome.citations = Some(check(self.target, &answer).await?);

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::{
     EvalError, Ingested, Options,
     baseline::{Comparison, Record, watched},
+    curve::curve,
     interval::{Estimate, estimate},
     metric::Metric,
     outcome::{Judgement, Outcome},
@@ -246,6 +247,14 @@ impl Report {
         }
         for setting in &self.settings {
             setting.write(out)?;
+        }
+        let points = curve(&self.outcomes);
+        if !points.is_empty() {
+            writeln!(out, "\nif answers less sure than a bound were refused")?;
+            let rows = points
+                .iter()
+                .map(|p| vec![format!("{:.3}", p.bound), percent(Some(p.right_refusals)), percent(Some(p.false_refusals))]);
+            aligned(out, &["bound", "right refusals", "false refusals"], rows.collect())?;
         }
         if !self.gates.is_empty() {
             self.write_gates(out)?;

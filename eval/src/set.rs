@@ -81,6 +81,8 @@ struct Meta {
     /// The same text in the other language, and the answer as it stands there.
     parallel_doc_id: Option<String>,
     parallel_answer: Option<String>,
+    /// The document that an unanswerable question was written for.
+    context_doc_id: Option<String>,
     /// `thousand`, `million`, `percent`: what the numbers of `answers` are counted in.
     scale: Option<String>,
     short_answer: Option<String>,
@@ -178,6 +180,28 @@ impl Set {
             detectable: None,
             detectable_in_noise: None,
         }
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its questions in a language whose answer is a piece of text, or that have none: question, answers, gold documents, whether
+    /// it is answerable, and the document that tells which questions belong together.
+    pub(crate) fn spans<'a>(
+        &'a self,
+        language: &'a str,
+    ) -> impl Iterator<Item = (String, Vec<String>, Vec<String>, bool, String)> + 'a {
+        let of = move |q: &&Question| {
+            q.lang == language && (!q.answerable || q.category.as_deref().is_some_and(|c| c.contains("span")))
+        };
+        self.questions.iter().filter(of).map(|q| {
+            let expected = q.expected();
+            let answers = if expected.facts.len() == 1 { expected.facts.concat() } else { Vec::new() };
+            let cluster = q.meta.context_doc_id.as_ref().or(q.gold_doc_ids.first()).unwrap_or(&q.id).clone();
+            (q.question.clone(), answers, q.gold_doc_ids.clone(), q.answerable, cluster)
+        })
     }
 
     fn settings(&self, limit: Option<usize>) -> Vec<(String, Vec<Probe>)> {

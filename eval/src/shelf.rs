@@ -131,6 +131,7 @@ impl Target for Shelf {
             figures: Vec::new(),
             computations: Vec::new(),
             refusal: Some(Refusal { reason: Reason::NoEvidence, message: "no evidence".into(), nearest: Vec::new() }),
+            confidence: None,
             degraded: None,
             usage: Usage::default(),
             timings: Timings::default(),

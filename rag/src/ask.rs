@@ -120,6 +120,9 @@ pub struct Answer {
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
+    /// The chance, 0 to 1, that the best sentence answers, where sentences were weighed: an answer is refused below a bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f32>,
     /// What was worse than it could have been, if anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub degraded: Option<Degraded>,

@@ -22,6 +22,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Draft {
     body: Body,
+    chance: Option<f32>,
 }
 
 #[derive(Debug, Clone)]
@@ -68,15 +69,20 @@ pub(crate) struct Place {
 impl Draft {
     /// A text that a model wrote, with `[n]` for the n-th passage of the evidence.
     pub fn written(text: impl Into<String>) -> Self {
-        Self { body: Body::Written(text.into()) }
+        Self { body: Body::Written(text.into()), chance: None }
     }
 
     pub(crate) fn quoted(statements: Vec<Statement>, missing: Vec<String>) -> Self {
-        Self { body: Body::Quoted { statements, missing } }
+        Self { body: Body::Quoted { statements, missing }, chance: None }
     }
 
     pub(crate) fn refused(reason: Reason, message: String) -> Self {
-        Self { body: Body::Refused(reason, message) }
+        Self { body: Body::Refused(reason, message), chance: None }
+    }
+
+    /// The same with the chance that the best sentence answers.
+    pub(crate) fn with_chance(self, chance: Option<f32>) -> Self {
+        Self { chance, ..self }
     }
 
     /// Whether the draft refuses to answer.
@@ -97,6 +103,7 @@ pub struct Checked {
     pub(crate) computations: Vec<Computation>,
     pub(crate) missing: Vec<String>,
     pub(crate) refused: Option<(Reason, String)>,
+    pub(crate) chance: Option<f32>,
     dropped: Vec<Dropped>,
 }
 
@@ -130,10 +137,11 @@ impl Checked {
 
 /// Checks a draft against the evidence it was made from.
 pub fn check(draft: Draft, evidence: &Evidence) -> Checked {
+    let chance = draft.chance;
     match draft.body {
-        Body::Refused(reason, message) => Checked { refused: Some((reason, message)), ..Checked::default() },
+        Body::Refused(reason, message) => Checked { refused: Some((reason, message)), chance, ..Checked::default() },
         Body::Quoted { statements, missing } => {
-            let mut desk = Desk { evidence, checked: Checked { missing, ..Checked::default() } };
+            let mut desk = Desk { evidence, checked: Checked { missing, chance, ..Checked::default() } };
             for statement in statements {
                 desk.quoted(statement);
             }

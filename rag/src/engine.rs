@@ -26,18 +26,17 @@ use tracing::warn;
 
 use crate::{
     RagError,
-    ask::{
-        Answer, AnswerMode, Ask, Citation, Degraded, Language, MAX_QUESTION, ModelFailure, Reason, Role, Timings, Usage, Verdict,
-    },
+    ask::{Answer, AnswerMode, Ask, Citation, Degraded, Language, MAX_QUESTION, ModelFailure, Reason, Timings, Usage, Verdict},
     chat::{Chat, Finish},
     cite::{Checked, Writing, check},
     compose::compose,
     evidence::{Evidence, StoredPage},
-    extractive,
+    extractive, follow,
     pack::{Pack, Packs},
     question::Question,
     room::Room,
     route,
+    select::{self, Weighed},
     verdict::{self, Settled},
 };
 
@@ -139,7 +138,9 @@ impl Engine {
         let place = self.room.enter().await?;
         let watch = Watch { events, shown: AtomicBool::new(false), replaces: AtomicBool::new(false) };
         let documents = self.searcher.catalog().sources(call).await?;
-        let question = Question::read_with(self.packs.get(terms.pack.as_deref()), &ask.question, &documents);
+        let pack = self.packs.get(terms.pack.as_deref());
+        let asked = follow::resolve(&pack, &ask.question, &ask.history, &documents);
+        let question = Question::read_with(pack, &asked, &documents);
         let ladder = if ask.mode == AnswerMode::Answer { terms.ladder.as_slice() } else { &[] };
         let mut answer = begin(ask, &question, ladder.first());
         watch.tell(|| Event::Created(Box::new(answer.clone()))).await;
@@ -157,11 +158,43 @@ impl Engine {
             AnswerMode::Extractive => extracted(&question, &evidence, &watch).await,
             AnswerMode::Answer => self.by_ladder(call, terms, ask, &question, &evidence, &watch, &mut answer, began).await?,
         };
+        let settled = match &ask.as_of {
+            Some(as_of) if settled.verdict == Verdict::Refused && self.answers_later(call, terms, ask, &question).await? => {
+                verdict::stale(&question, &evidence, as_of)
+            }
+            _ => settled,
+        };
         if watch.replaces.load(Relaxed) {
             watch.tell(|| Event::Revised(settled.text.clone())).await;
         }
         finish(call, &mut answer, settled, began);
         Ok(answer)
+    }
+
+    /// Whether reports that are dated later than the day that was asked for answer the question.
+    async fn answers_later(&self, call: &Call, terms: &Terms, ask: &Ask, question: &Question) -> Result<bool, RagError> {
+        let later = Ask { as_of: None, ..ask.clone() };
+        let documents = self.searcher.catalog().sources(call).await?;
+        let evidence = self.evidence(call, terms, &later, question, documents).await?;
+        Ok(extractive::draft(question, &evidence).refuses().is_none())
+    }
+
+    /// Weighs the sentences that an answer to a question would be chosen from, as if some documents (by external id) were not
+    /// there: what [`select`] learns from.
+    ///
+    /// # Errors
+    /// What [`Engine::answer`] refuses.
+    pub async fn weigh(&self, call: &Call, ask: &Ask, without: &[String]) -> Result<Vec<(String, Weighed)>, RagError> {
+        let documents = self.searcher.catalog().sources(call).await?;
+        let question = Question::read_with(self.packs.get(None), &ask.question, &documents);
+        let top_k = question.pack.thresholds.passages;
+        let wider = Ask { top_k: Some(top_k + 5 * without.len().min(2)), ..ask.clone() };
+        let mut evidence = self.evidence(call, &Terms::default(), &wider, &question, documents).await?;
+        let external = |hit: &Hit| hit.passage.document.external_id.clone().unwrap_or_default();
+        evidence.hits.retain(|hit| !without.contains(&external(hit)));
+        evidence.hits.truncate(top_k);
+        let weighed = select::weigh(&question, &evidence);
+        Ok(weighed.into_iter().map(|sentence| (external(&evidence.hits[sentence.hit]), sentence)).collect())
     }
 
     /// One model after the other, and in the end the answerer that needs none.
@@ -224,7 +257,7 @@ impl Engine {
         documents: Arc<Vec<index::hit::Source>>,
     ) -> Result<Evidence, RagError> {
         let query = Query {
-            text: searched(ask),
+            text: question.text.clone(),
             mode: Mode::Hybrid,
             top_k: ask.top_k.or(terms.top_k).unwrap_or(question.pack.thresholds.passages),
             filters: ask.filters.clone(),
@@ -377,12 +410,6 @@ fn validate(ask: &Ask) -> Result<(), RagError> {
     }
 }
 
-/// What is searched for: the question, after the one before it if there is a history, which may hold what "it" means.
-fn searched(ask: &Ask) -> String {
-    let before = ask.history.iter().rev().find(|turn| turn.role == Role::User);
-    before.map_or_else(|| ask.question.clone(), |turn| format!("{}\n{}", turn.content, ask.question))
-}
-
 fn language(ask: &Ask, question: &Question) -> &'static str {
     match ask.language {
         Language::Auto => question.language(),
@@ -401,6 +428,7 @@ fn begin(ask: &Ask, question: &Question, chat: Option<&Chat>) -> Answer {
         figures: vec![],
         computations: vec![],
         refusal: None,
+        confidence: None,
         degraded: None,
         usage: Usage::default(),
         timings: Timings::default(),
@@ -416,6 +444,7 @@ fn finish(call: &Call, answer: &mut Answer, settled: Settled, began: Instant) {
     answer.figures = settled.figures;
     answer.computations = settled.computations;
     answer.refusal = settled.refusal;
+    answer.confidence = settled.chance;
     let (prompt_tokens, completion_tokens, _) = call.meter.total();
     let (cost, currency) = call.meter.paid().unzip();
     answer.usage = Usage { prompt_tokens, completion_tokens, cost, currency };

@@ -8,7 +8,10 @@
 
 mod table;
 
-use std::{collections::HashSet, ops::Range};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use index::{
     corpus::{DocumentId, PassageKind},
@@ -21,12 +24,16 @@ use index::{
 use crate::{
     ask::Reason,
     cite::{self, Draft, Statement},
+    conflict::{self, Claim},
     evidence::Evidence,
     glossary::Mention,
+    list,
     period::{Part, Period, periods, relative},
     quantity::{Unit, quantities},
     question::{Kind, Name, PLACES, Question, years},
+    select::{self, Weighed},
     sentence::{is_han, one_line, sentences},
+    verdict,
 };
 use table::is_value;
 
@@ -43,29 +50,51 @@ const TOPIC: f32 = 0.2;
 const SYNONYM: f32 = 0.9;
 /// A further sentence is added if it is nearly as good as the best one.
 const NEARLY: f32 = 0.75;
+/// Of sentences that were weighed, a second is added if it is this nearly as sure, and the first is less sure than that.
+const NEARLY_SURE: f32 = 0.45;
+const PLENTY: f32 = 0.75;
+/// Least share of what the first sentence leaves out that another one must hold to answer the rest.
+const REST: f32 = 0.4;
 /// Most statements of an answer that asks for one thing.
 const STATEMENTS: usize = 2;
 
+/// A Chinese sentence of prose answers if its chance is at least this: where few right answers are lost, see `docs/BENCHMARKS.md`.
+const SURE: f32 = 0.12;
+/// What its chance counts beside its score where a report's figure is asked for, which has rules of its own.
+const CHANCE_OF_FIGURE: f32 = 0.2;
+
 /// Picks what answers the question, or refuses.
 pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
+    if let Some(message) = verdict::unread(question) {
+        return Draft::refused(Reason::OutOfScope, message);
+    }
     if let Some(message) = missing_name(question, evidence).or_else(|| missing_word(question, evidence)) {
         return Draft::refused(Reason::NoEvidence, message);
     }
     if evidence.hits.is_empty() {
         return Draft::refused(Reason::NoEvidence, no_evidence(question));
     }
-    let mut candidates = Reader::new(question, evidence).candidates();
+    if let Some(items) = list::items(question, evidence) {
+        return Draft::quoted(items, vec![]);
+    }
+    let reader = Reader::new(question, evidence);
+    let mut candidates = reader.candidates();
+    let chance = candidates.iter().filter_map(|candidate| candidate.sure).reduce(f32::max);
     let other_period = candidates.is_empty() || candidates.iter().any(|candidate| candidate.other_period);
     candidates.retain(|candidate| candidate.enough);
     if candidates.is_empty() && other_period && !question.periods.is_empty() {
-        return Draft::refused(Reason::NoEvidence, no_period(question));
+        return Draft::refused(Reason::NoEvidence, no_period(question)).with_chance(chance);
     }
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.statement.hit.cmp(&b.statement.hit)));
     if candidates.is_empty() {
-        return Draft::refused(Reason::WeakEvidence, weak(question));
+        return Draft::refused(Reason::WeakEvidence, weak(question)).with_chance(chance);
     }
-    let (statements, missing) = compose(question, candidates);
-    Draft::quoted(statements, missing)
+    let claims: Vec<Claim> = candidates.iter().map(Candidate::claim).collect();
+    if let Some((sides, said)) = conflict::dispute(question, evidence, &claims) {
+        return Draft::quoted(sides, vec![said]).with_chance(chance);
+    }
+    let (statements, missing) = compose(question, evidence, candidates);
+    Draft::quoted(statements, missing).with_chance(chance)
 }
 
 /// A sentence or row that may answer.
@@ -80,6 +109,18 @@ struct Candidate {
     other_period: bool,
     /// The asked period it speaks for.
     period: Option<Period>,
+    /// How sure it is that it answers, 0 to 1, if it is a sentence.
+    sure: Option<f32>,
+    /// The chance that it answers, of a sentence that was weighed.
+    chance: Option<f32>,
+    /// Whether it surely affirms or denies what a yes-or-no question asks.
+    affirms: Option<bool>,
+}
+
+impl Candidate {
+    fn claim(&self) -> Claim<'_> {
+        Claim { statement: &self.statement, document: self.document, period: self.period, score: self.score }
+    }
 }
 
 type Terms = HashSet<u32>;
@@ -149,9 +190,15 @@ struct Reader<'a> {
     /// What is counted: `days` in `how many days`.
     counted: Option<String>,
     percent: bool,
+    /// Whether an amount is asked for, not a share or a change.
+    amount: bool,
     negated: bool,
     currency: Option<&'static str>,
     best: f32,
+    /// Whether it is about reports, whose figures are told by rule.
+    report: bool,
+    /// The sentences of the evidence as they were weighed, by passage, page and end; empty if there is nothing to weigh by.
+    weighed: HashMap<(usize, u32, usize), Weighed>,
 }
 
 impl<'a> Reader<'a> {
@@ -212,9 +259,16 @@ impl<'a> Reader<'a> {
             pairs: if question.chinese { neighbours(&asked_zh(&folded)) } else { pairs(&question.words) },
             counted: counted(&folded),
             percent: ["percent", "%", "百分", "占比", "比例", "margin", "率", "growth"].iter().any(|w| folded.contains(w)),
+            amount: ![
+                "percent", "%", "百分", "比", "率", "份额", "margin", "share", "ratio", "yield", "growth", "change", "增", "降",
+            ]
+            .iter()
+            .any(|w| folded.contains(w)),
             negated: negated(&question.subject),
             currency: currency(&folded),
             folded,
+            report,
+            weighed: select::weigh(question, evidence).into_iter().map(|w| ((w.hit, w.part, w.place.end), w)).collect(),
             best: evidence.hits.iter().map(|hit| hit.score).fold(f32::MIN, f32::max),
         }
     }
@@ -309,9 +363,21 @@ impl<'a> Reader<'a> {
         }
         let limits = &self.question.pack.thresholds;
         let least = if abroad { limits.translated } else { limits.sentence };
-        let enough = held.near >= least && held.own >= ENOUGH_OWN && fit > -0.2 && held.musts;
+        let mut enough = held.near >= least && held.own >= ENOUGH_OWN && fit > -0.2 && held.musts;
+        let weighed = self.weighed.get(&(scene.at, part, piece.end)).filter(|_| !abroad);
+        let chance = weighed.and_then(|weighed| weighed.chance).filter(|_| !self.report);
+        if let Some(chance) = weighed.and_then(|weighed| weighed.chance) {
+            if self.report {
+                score += CHANCE_OF_FIGURE * chance;
+            } else {
+                score = 0.2 * score + chance;
+                enough = chance >= SURE;
+            }
+        }
+        let sure = chance.unwrap_or(if fit > -0.2 && held.musts { held.near } else { 0.5 * held.near });
         let text = one_line(&page.text[piece.clone()]).into_owned();
-        Some(self.candidate(scene, part, piece, text, vec![], enough, score, agreement))
+        let candidate = self.candidate(scene, part, piece, text, vec![], enough, score, agreement);
+        Some(Candidate { sure: Some(sure), chance, affirms: weighed.and_then(Weighed::affirms), ..candidate })
     }
 
     #[allow(clippy::too_many_arguments)] // the parts of one candidate
@@ -333,7 +399,17 @@ impl<'a> Reader<'a> {
         let (period, surely) = agreement.unwrap_or_default();
         let right_period = agreement.is_some();
         let score = score + standing + surely;
-        Candidate { statement, document, score, enough: enough && right_period, other_period: enough && !right_period, period }
+        Candidate {
+            statement,
+            document,
+            score,
+            enough: enough && right_period,
+            other_period: enough && !right_period,
+            period,
+            sure: None,
+            chance: None,
+            affirms: None,
+        }
     }
 
     /// Whether a text is in the other language than the question, and the question could be translated.
@@ -389,12 +465,18 @@ impl<'a> Reader<'a> {
         if self.currency.is_some() && currency(&lower).is_some_and(|stated| Some(stated) != self.currency) {
             return None;
         }
+        // What is planned has not happened; who asks for a figure wants what it came to.
+        if self.figure && plans(&lower) && !plans(&self.folded) {
+            return None;
+        }
         let new = |range: Range<usize>| !self.question.text.contains(text[range].trim());
         Some(match self.kind {
             Kind::Number => {
                 let amounts: Vec<_> = quantities(text)
                     .into_iter()
                     .filter(|q| q.is_amount() && new(q.range.clone()) && !(self.figure && lasts(q.unit)))
+                    // An amount is not told by its share of something.
+                    .filter(|q| !(self.figure && self.amount && matches!(q.unit, Unit::Percent | Unit::Point)))
                     .collect();
                 let counts = self.counted.as_ref().is_some_and(|noun| {
                     amounts.iter().any(|q| {
@@ -607,6 +689,25 @@ fn currency(folded: &str) -> Option<&'static str> {
     NAMES.iter().find(|(name, _)| folded.match_indices(name).any(whole)).map(|(_, code)| *code)
 }
 
+/// Whether a folded text speaks of what is planned or expected.
+fn plans(folded: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "计划实现",
+        "预计",
+        "预测",
+        "力争",
+        "目标",
+        "we expect",
+        "expected to",
+        "we plan",
+        "forecast",
+        "guidance",
+        "outlook",
+        "target",
+    ];
+    WORDS.iter().any(|word| folded.contains(word))
+}
+
 /// Whether a folded text denies something.
 fn negated(folded: &str) -> bool {
     folded.contains("n't ")
@@ -615,7 +716,7 @@ fn negated(folded: &str) -> bool {
 }
 
 /// The statements of an answer, best first; where several companies or periods are asked for, one for each, and what is missing.
-fn compose(question: &Question, candidates: Vec<Candidate>) -> (Vec<Statement>, Vec<String>) {
+fn compose(question: &Question, evidence: &Evidence, candidates: Vec<Candidate>) -> (Vec<Statement>, Vec<String>) {
     let facets = facets(question);
     if facets.len() > 1 {
         let mut statements = Vec::new();
@@ -635,11 +736,20 @@ fn compose(question: &Question, candidates: Vec<Candidate>) -> (Vec<Statement>, 
     }
     let most = if question.kind == Kind::List { STATEMENTS + 1 } else { STATEMENTS };
     let mut statements: Vec<Statement> = Vec::new();
+    let affirms = candidates.first().and_then(|candidate| candidate.affirms);
+    let surest = candidates.first().and_then(|candidate| candidate.chance);
     let Some(best) = candidates.first().map(|c| (c.score, c.statement.quote.clone(), c.statement.focus.is_empty())) else {
         return (statements, vec![]);
     };
+    if let Some((first, second)) = beside(question, evidence, &candidates) {
+        return (vec![first, second], vec![]);
+    }
     for candidate in candidates {
-        let far = candidate.score < NEARLY * best.0;
+        let far = match (surest, candidate.chance) {
+            // Where the best sentence is sure, another would only be padding.
+            (Some(surest), Some(chance)) => !statements.is_empty() && (surest > PLENTY || chance < NEARLY_SURE * surest),
+            _ => candidate.score < NEARLY * best.0,
+        };
         // A looked-up value stands alone; a second value beside it would only raise the question which one is meant.
         let alone = !statements.is_empty() && (!best.2 || !candidate.statement.focus.is_empty());
         let same = statements.iter().any(|s| s.text == candidate.statement.text);
@@ -647,9 +757,16 @@ fn compose(question: &Question, candidates: Vec<Candidate>) -> (Vec<Statement>, 
             statements.push(candidate.statement);
         }
     }
-    if let Some(first) =
-        statements.first_mut().filter(|_| question.kind == Kind::YesNo && asks_whether_there_is(&fold(&question.text)))
-    {
+    let asks = question.kind == Kind::YesNo;
+    if let Some((first, affirms)) = statements.first_mut().zip(affirms).filter(|_| asks) {
+        let word = match (question.chinese, affirms) {
+            (true, true) => "是：",
+            (true, false) => "否：",
+            (false, true) => "Yes: ",
+            (false, false) => "No: ",
+        };
+        first.text.insert_str(0, word);
+    } else if let Some(first) = statements.first_mut().filter(|_| asks && asks_whether_there_is(&fold(&question.text))) {
         let denied =
             negated(&first.text.to_lowercase()) || ["未", "没有", "不存在", "无"].iter().any(|word| first.text.contains(word));
         let word = match (question.chinese, denied) {
@@ -661,6 +778,32 @@ fn compose(question: &Question, candidates: Vec<Candidate>) -> (Vec<Statement>, 
         first.text.insert_str(0, word);
     }
     (statements, vec![])
+}
+
+/// Two sentences for a question that asks for two things (`A和B分别…`, `A and B`): the best, and the one that best says what the
+/// best leaves out.
+fn beside(question: &Question, evidence: &Evidence, candidates: &[Candidate]) -> Option<(Statement, Statement)> {
+    let first = candidates.first().filter(|first| first.chance.is_some())?;
+    let joins = match question.chinese {
+        true => ["分别", "和", "与", "及"].iter().any(|word| question.text.contains(word)),
+        false => question.text.contains(" and ") || question.text.contains("respectively"),
+    };
+    if !joins && question.text.matches(['?', '？']).count() < 2 {
+        return None;
+    }
+    let held = terms(&first.statement.text);
+    let weight = |token: &&String| evidence.idf(token) * tells(token, evidence);
+    let rest: Vec<&String> = question.terms.iter().filter(|token| !held.contains(&term(token))).collect();
+    let left: f32 = rest.iter().map(weight).sum();
+    let share = |candidate: &Candidate| {
+        let held = terms(&candidate.statement.text);
+        rest.iter().filter(|token| held.contains(&term(token))).map(weight).sum::<f32>() / left.max(1e-6)
+    };
+    let others = candidates.iter().skip(1).filter(|other| other.statement.text != first.statement.text);
+    let (_, second) = others
+        .filter_map(|other| Some((other.chance? * share(other), other)).filter(|_| share(other) >= REST))
+        .max_by(|a, b| a.0.total_cmp(&b.0))?;
+    Some((first.statement.clone(), second.statement.clone()))
 }
 
 /// Whether a yes-or-no question asks only if something is there: a passage that speaks of it answers that.

@@ -27,10 +27,12 @@ struct Paper<'a> {
 
 enum Piece<'a> {
     Prose(&'a str),
+    Heading(&'a str),
+    Item(&'a str),
     /// Unit line, header rows, and one string per row with cells joined by ` | `.
     Grid(Option<&'a str>, u32, &'a [&'a str]),
 }
-use Piece::{Grid, Prose};
+use Piece::{Grid, Heading, Item, Prose};
 
 fn paper<'a>(title: &'a str, blocks: Vec<Piece<'a>>) -> Paper<'a> {
     Paper { title, blocks }
@@ -44,9 +46,14 @@ fn page_of(blocks: &[Piece]) -> Page {
         }
         let start = page.text.len() as u32;
         let (kind, table) = match piece {
-            Prose(text) => {
+            Prose(text) | Heading(text) | Item(text) => {
                 page.text.push_str(text);
-                (BlockKind::Paragraph, None)
+                let kind = match piece {
+                    Heading(_) => BlockKind::Heading(2),
+                    Item(_) => BlockKind::ListItem,
+                    _ => BlockKind::Paragraph,
+                };
+                (kind, None)
             }
             Grid(unit, header_rows, lines) => {
                 let mut rows = Vec::new();
@@ -377,6 +384,109 @@ fn of_two_companies_each_is_answered_or_named() {
 #[test]
 fn whether_something_is_mentioned_is_answered_with_yes_and_the_place() {
     answers(&[brewer()], "Did Tarnbrook Brewing plc mention any business combinations?", &["Yes"], "business combinations");
+}
+
+#[test]
+fn a_question_for_several_things_is_answered_with_the_list_that_holds_them() {
+    let paper = || {
+        paper(
+            "云河科技股份有限公司2023年年度报告",
+            vec![
+                Heading("公司面对的主要风险"),
+                Item("1. 原材料价格波动风险。钢材价格上涨会压低毛利率。"),
+                Item("2. 汇率风险。公司的境外收入以美元结算。"),
+                Heading("主要产品"),
+                Item("1. 储能变流器"),
+                Item("2. 光伏逆变器"),
+            ],
+        )
+    };
+    answers(
+        &[paper()],
+        "云河科技2023年年报提示了哪些主要风险？",
+        &["原材料价格波动风险。[1]", "汇率风险。[2]"],
+        "原材料价格波动风险",
+    );
+    answers(&[paper()], "云河科技有哪些主要产品？", &["储能变流器[1]", "光伏逆变器[2]"], "储能变流器");
+    let risks = vec![
+        Heading("Principal risks"),
+        Item("• Energy prices may rise faster than our tariffs."),
+        Item("• Refrigerant rules may change."),
+    ];
+    let english = self::paper("Tarnbrook Brewing plc 2023 Annual Report", risks);
+    answers(
+        &[english],
+        "What are the principal risks of Tarnbrook Brewing?",
+        &["Energy prices", "Refrigerant rules"],
+        "Energy prices",
+    );
+}
+
+#[test]
+fn two_sources_that_disagree_are_shown_side_by_side() {
+    let earlier = || paper("岭桥储能电站简介", vec![Prose("岭桥储能电站的装机容量为120兆瓦。")]);
+    let later = || paper("岭桥储能电站投产报道", vec![Prose("岭桥储能电站的装机容量为150兆瓦。")]);
+    let settled = ask(&[earlier(), later()], "岭桥储能电站的装机容量是多少？");
+    assert_eq!(settled.verdict, Verdict::Partial, "{}", settled.text);
+    for part in ["岭桥储能电站简介", "120兆瓦", "岭桥储能电站投产报道", "150兆瓦", "不一致"] {
+        assert!(settled.text.contains(part), "wanted {part}, got {}", settled.text);
+    }
+    let english = |title, megawatts| paper(title, vec![Prose(megawatts)]);
+    let settled = ask(
+        &[
+            english("Kestrel Point at a glance", "The capacity of the Kestrel Point battery is 120 megawatts."),
+            english("News from Kestrel Point", "The capacity of the Kestrel Point battery is 150 megawatts."),
+        ],
+        "What is the capacity of the Kestrel Point battery?",
+    );
+    assert_eq!(settled.verdict, Verdict::Partial, "{}", settled.text);
+    assert!(settled.text.contains("120") && settled.text.contains("150"), "{}", settled.text);
+    // Rounding is no disagreement, and neither are two years.
+    let rounded = paper("岭桥储能电站投产报道", vec![Prose("岭桥储能电站的装机容量为0.12吉瓦。")]);
+    assert_eq!(ask(&[earlier(), rounded], "岭桥储能电站的装机容量是多少？").verdict, Verdict::Answered);
+}
+
+#[test]
+fn a_figure_that_was_restated_is_shown_from_both_reports() {
+    let report = |title, row| paper(title, vec![Grid(None, 1, row)]);
+    let settled = ask(
+        &[
+            report("云河科技股份有限公司2022年年度报告", &["项目 | 2022年 | 2021年", "基本每股收益（元/股） | 0.86 | 0.70"]),
+            report("云河科技股份有限公司2023年年度报告", &["项目 | 2023年 | 2022年", "基本每股收益（元/股） | 0.70 | 0.72"]),
+        ],
+        "云河科技2022年的基本每股收益是多少？",
+    );
+    assert_eq!(settled.verdict, Verdict::Partial, "{}", settled.text);
+    assert!(settled.text.contains("0.86") && settled.text.contains("0.72"), "{}", settled.text);
+}
+
+#[test]
+fn what_cannot_be_read_as_a_question_is_refused_and_says_why() {
+    for text in ["😀😀😀", "？！", "売上高はいくらですか", "Какова выручка компании?", "ما هي الإيرادات؟", "매출액은 얼마입니까?"]
+    {
+        refuses(&[yunhe(), orchard()], text, Reason::OutOfScope, "");
+    }
+    refuses(&[orchard()], "Quel était le chiffre d'affaires de la société en 2023 ?", Reason::OutOfScope, "English");
+    let long = "云河科技的营业收入".repeat(444);
+    assert_eq!(ask(&[yunhe()], &format!("{long}？")).citations.is_empty(), ask(&[yunhe()], &long).citations.is_empty());
+}
+
+#[test]
+fn what_lies_after_the_newest_report_is_not_there_yet() {
+    refuses(&[yunhe()], "云河科技2026年的营业收入是多少？", Reason::Stale, "2023");
+    refuses(&[orchard()], "What were the net sales of Orchard Foods in 2027?", Reason::Stale, "2023");
+}
+
+#[test]
+fn whether_something_holds_is_answered_with_the_sentence_that_says_so() {
+    let plant = || {
+        paper(
+            "岭桥储能电站简介",
+            vec![Prose("岭桥储能电站由澜屿公司建设。岭桥储能电站采用液冷技术。岭桥储能电站没有参与调频市场。")],
+        )
+    };
+    answers(&[plant()], "岭桥储能电站是否采用液冷技术？", &["是：", "液冷技术"], "采用液冷技术");
+    answers(&[plant()], "岭桥储能电站是否参与调频市场？", &["否：", "没有参与"], "没有参与调频市场");
 }
 
 #[test]

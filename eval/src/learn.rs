@@ -1,0 +1,297 @@
+//! What tells a sentence that answers from one that does not? Learned from public questions: the sentences of the evidence,
+//! described by `rag::select`, and whether each holds an answer. Boosted trees (Friedman, *Greedy function approximation*,
+//! 2001; second order as in XGBoost) weigh the descriptions; what is reported was always weighed by trees that had not seen the
+//! question's document (five folds).
+
+use std::{collections::BTreeMap, fmt::Write, path::Path};
+
+use rag::{
+    forest::{Forest, Node},
+    select::{FEATURES, Weighed},
+};
+
+use crate::{EvalError, interval::Draws, matching::states, set::Set};
+
+/// Trees in a forest, their depth, how much each adds, and the fewest sentences of a leaf.
+const TREES: usize = 140;
+const DEPTH: usize = 4;
+const RATE: f64 = 0.08;
+const LEAF: usize = 40;
+/// What a leaf is drawn towards nothing by.
+const RIDGE: f64 = 3.0;
+/// Bounds tried per feature.
+const BOUNDS: usize = 40;
+const FOLDS: usize = 5;
+/// Sentences kept of one question: those that share least with it never win.
+const KEPT: usize = 40;
+
+/// A question to learn from.
+#[derive(Debug, Clone)]
+pub struct Lesson {
+    /// The question.
+    pub question: String,
+    /// The documents that answer it, by the set's ids.
+    pub documents: Vec<String>,
+    answers: Vec<String>,
+    answerable: bool,
+    set: String,
+    cluster: String,
+}
+
+/// The lessons of a set: its questions whose answer is a piece of text, and those without an answer.
+///
+/// # Errors
+/// If the directory is no valid set.
+pub fn lessons(dir: &Path, language: &str) -> Result<Vec<Lesson>, EvalError> {
+    let set = Set::read(dir)?;
+    let name = set.name().to_owned();
+    Ok(set
+        .spans(language)
+        .map(|(question, answers, documents, answerable, cluster)| Lesson {
+            question,
+            documents,
+            answers,
+            answerable,
+            set: name.clone(),
+            cluster,
+        })
+        .collect())
+}
+
+/// What was learned from, question by question.
+#[derive(Default)]
+pub struct Learned {
+    groups: Vec<Group>,
+}
+
+/// The sentences found for one question.
+struct Group {
+    set: String,
+    cluster: String,
+    case: Case,
+    rows: Vec<(Vec<f32>, bool)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Case {
+    /// Its documents were among the evidence.
+    Answerable,
+    /// Nobody answers it.
+    Unanswerable,
+    /// The documents that answer it were taken out of the evidence.
+    Withheld,
+}
+
+impl Learned {
+    /// Adds what was found for a question; `withheld` if its documents were taken out.
+    pub fn add(&mut self, lesson: &Lesson, withheld: bool, sentences: &[(String, Weighed)]) {
+        let answers = |document: &String, text: &str| {
+            !withheld && lesson.documents.contains(document) && lesson.answers.iter().any(|answer| states(text, answer))
+        };
+        let mut rows: Vec<(Vec<f32>, bool)> =
+            sentences.iter().map(|(document, s)| (s.features.clone(), answers(document, &s.text))).collect();
+        rows.sort_by(|a, b| (b.0[0] + b.0[3]).total_cmp(&(a.0[0] + a.0[3])));
+        rows.truncate(KEPT);
+        let case = match (withheld, lesson.answerable) {
+            (true, _) => Case::Withheld,
+            (false, true) => Case::Answerable,
+            (false, false) => Case::Unanswerable,
+        };
+        self.groups.push(Group { set: lesson.set.clone(), cluster: lesson.cluster.clone(), case, rows });
+    }
+
+    /// Grows the forest, and says how well such forests do on questions that they have not seen.
+    pub fn grow(&self) -> (String, String) {
+        let mut chances: Vec<Vec<f32>> = vec![Vec::new(); self.groups.len()];
+        for fold in 0..FOLDS {
+            let (seen, unseen): (Vec<usize>, Vec<usize>) =
+                (0..self.groups.len()).partition(|&at| fold_of(&self.groups[at].cluster) != fold);
+            let forest = self.forest(&seen);
+            for at in unseen {
+                chances[at] = self.groups[at].rows.iter().map(|(features, _)| forest.chance(features)).collect();
+            }
+        }
+        let all: Vec<usize> = (0..self.groups.len()).collect();
+        (self.forest(&all).write(&FEATURES), self.table(&chances))
+    }
+
+    fn forest(&self, of: &[usize]) -> Forest {
+        let rows: Vec<&(Vec<f32>, bool)> = of.iter().flat_map(|&at| &self.groups[at].rows).collect();
+        Boosting::new(&rows).forest()
+    }
+
+    fn table(&self, chances: &[Vec<f32>]) -> String {
+        let mut sets: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (at, group) in self.groups.iter().enumerate() {
+            sets.entry(&group.set).or_default().push(at);
+        }
+        let mut out = String::from(
+            "set              questions  first  first two  | refused of those without an answer (withheld) at 5, 10, 15, 20, 25 % false\n",
+        );
+        for (set, groups) in sets {
+            let of = |case: Case| groups.iter().copied().filter(move |&at| self.groups[at].case == case);
+            let (mut n, mut first, mut two) = (0, 0, 0);
+            let best = |at: usize| chances[at].iter().copied().fold(0.0, f32::max);
+            for at in of(Case::Answerable) {
+                let mut order: Vec<usize> = (0..chances[at].len()).collect();
+                order.sort_by(|&a, &b| chances[at][b].total_cmp(&chances[at][a]));
+                let right = |row: &usize| self.groups[at].rows[*row].1;
+                n += 1;
+                first += usize::from(order.first().is_some_and(right));
+                two += usize::from(order.iter().take(2).any(right));
+            }
+            let mut answered: Vec<f32> = of(Case::Answerable).map(best).collect();
+            answered.sort_by(f32::total_cmp);
+            let share = |a: usize, b: usize| 100.0 * a as f64 / b.max(1) as f64;
+            write!(out, "{set:16} {n:9}  {:5.1}  {:9.1}  |", share(first, n), share(two, n)).ok();
+            for case in [Case::Unanswerable, Case::Withheld] {
+                let refused: Vec<f32> = of(case).map(best).collect();
+                for part in [5, 10, 15, 20, 25] {
+                    let bound = answered.get(answered.len() * part / 100).copied().unwrap_or(0.0);
+                    let right = refused.iter().filter(|chance| **chance < bound).count();
+                    write!(out, " {:5.1} ({bound:.2})", share(right, refused.len())).ok();
+                }
+                write!(out, "  |").ok();
+            }
+            out.push('\n');
+        }
+        out
+    }
+}
+
+fn fold_of(cluster: &str) -> usize {
+    cluster.bytes().fold(17_usize, |hash, b| hash.wrapping_mul(31).wrapping_add(b as usize)) % FOLDS
+}
+
+/// Rows with their features in bins, and how far the trees so far have come.
+struct Boosting {
+    bounds: Vec<Vec<f32>>,
+    /// By row, by feature: how many bounds are at or below the value.
+    bins: Vec<Vec<u8>>,
+    labels: Vec<bool>,
+    sums: Vec<f64>,
+    base: f64,
+}
+
+impl Boosting {
+    fn new(rows: &[&(Vec<f32>, bool)]) -> Self {
+        let bounds: Vec<Vec<f32>> = (0..FEATURES.len()).map(|feature| bounds(rows, feature)).collect();
+        let bin = |features: &[f32]| -> Vec<u8> {
+            features.iter().zip(&bounds).map(|(value, bounds)| bounds.partition_point(|bound| bound <= value) as u8).collect()
+        };
+        let bins = rows.iter().map(|(features, _)| bin(features)).collect();
+        let labels: Vec<bool> = rows.iter().map(|(_, label)| *label).collect();
+        let share = (labels.iter().filter(|label| **label).count() as f64 + 1.0) / (labels.len() as f64 + 2.0);
+        let base = (share / (1.0 - share)).ln();
+        Self { bounds, bins, sums: vec![base; labels.len()], labels, base }
+    }
+
+    fn forest(mut self) -> Forest {
+        let mut trees = Vec::with_capacity(TREES);
+        for _ in 0..TREES {
+            let slopes: Vec<(f64, f64)> = self
+                .sums
+                .iter()
+                .zip(&self.labels)
+                .map(|(sum, label)| {
+                    let chance = 1.0 / (1.0 + (-sum).exp());
+                    (f64::from(u8::from(*label)) - chance, chance * (1.0 - chance))
+                })
+                .collect();
+            let mut tree = Vec::new();
+            let rows: Vec<usize> = (0..self.labels.len()).collect();
+            self.node(&mut tree, &slopes, rows, 0);
+            trees.push(tree);
+        }
+        Forest::new(self.base as f32, trees)
+    }
+
+    /// Adds the node for these rows, and those under it.
+    fn node(&mut self, tree: &mut Vec<Node>, slopes: &[(f64, f64)], rows: Vec<usize>, depth: usize) {
+        let split = if depth < DEPTH { self.split(slopes, &rows) } else { None };
+        let Some((feature, bin)) = split else {
+            let (g, h) = total(slopes, &rows);
+            let value = RATE * g / (h + RIDGE);
+            rows.iter().for_each(|&row| self.sums[row] += value);
+            // Four digits are enough, and keep the file small.
+            return tree.push(Node::Leaf((value * 1e4).round() as f32 / 1e4));
+        };
+        let at = tree.len();
+        tree.push(Node::Leaf(0.0));
+        let (below, not): (Vec<usize>, Vec<usize>) = rows.into_iter().partition(|&row| self.bins[row][feature] <= bin);
+        self.node(tree, slopes, below, depth + 1);
+        tree[at] = Node::Split { feature, below: self.bounds[feature][bin as usize], or: tree.len() };
+        self.node(tree, slopes, not, depth + 1);
+    }
+
+    /// The feature and the last bin of the first side that gain most.
+    fn split(&self, slopes: &[(f64, f64)], rows: &[usize]) -> Option<(usize, u8)> {
+        let (all_g, all_h) = total(slopes, rows);
+        let mut sides = vec![[(0.0, 0.0, 0_usize); BOUNDS + 1]; FEATURES.len()];
+        for &row in rows {
+            let (g, h) = slopes[row];
+            for (side, bin) in sides.iter_mut().zip(&self.bins[row]) {
+                let cell = &mut side[*bin as usize];
+                *cell = (cell.0 + g, cell.1 + h, cell.2 + 1);
+            }
+        }
+        let gain = |g: f64, h: f64| g * g / (h + RIDGE);
+        let mut best: Option<(f64, usize, u8)> = None;
+        for (feature, side) in sides.iter().enumerate() {
+            let (mut g, mut h, mut n) = (0.0, 0.0, 0);
+            for (bin, cell) in side.iter().enumerate().take(self.bounds[feature].len()) {
+                (g, h, n) = (g + cell.0, h + cell.1, n + cell.2);
+                if n < LEAF || rows.len() - n < LEAF {
+                    continue;
+                }
+                let gained = gain(g, h) + gain(all_g - g, all_h - h) - gain(all_g, all_h);
+                if gained > 1e-3 && best.is_none_or(|(most, ..)| gained > most) {
+                    best = Some((gained, feature, bin as u8));
+                }
+            }
+        }
+        best.map(|(_, feature, bin)| (feature, bin))
+    }
+}
+
+fn total(slopes: &[(f64, f64)], rows: &[usize]) -> (f64, f64) {
+    rows.iter().fold((0.0, 0.0), |(g, h), &row| (g + slopes[row].0, h + slopes[row].1))
+}
+
+/// Bounds between the values of a feature, evenly by rank over a sample; short, since they are written down.
+fn bounds(rows: &[&(Vec<f32>, bool)], feature: usize) -> Vec<f32> {
+    let mut draws = Draws(7);
+    let n = rows.len().min(20_000);
+    let mut values: Vec<f32> = (0..n).map(|_| rows[draws.below(rows.len())].0[feature]).collect();
+    values.sort_by(f32::total_cmp);
+    let short = |value: f32| (value * 1e3).round() / 1e3;
+    let mut bounds: Vec<f32> = (1..=BOUNDS).filter_map(|i| values.get(i * n / (BOUNDS + 1)).copied().map(short)).collect();
+    bounds.dedup();
+    // Nothing is below the smallest value.
+    if bounds.first().is_some_and(|first| values.first().is_some_and(|least| first <= least)) {
+        bounds.remove(0);
+    }
+    bounds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trees_learn_what_tells_rows_apart() {
+        let mut draws = Draws(3);
+        let rows: Vec<(Vec<f32>, bool)> = (0..2000)
+            .map(|_| {
+                let mut features: Vec<f32> = (0..FEATURES.len()).map(|_| draws.below(100) as f32 / 100.0).collect();
+                let label = features[3] > 0.5 && features[5] < 0.3;
+                features[0] = 0.0;
+                (features, label)
+            })
+            .collect();
+        let forest = Boosting::new(&rows.iter().collect::<Vec<_>>()).forest();
+        let right = rows.iter().filter(|(features, label)| (forest.chance(features) > 0.5) == *label).count();
+        assert!(right > 1950, "{right}");
+        assert_eq!(Forest::read(&forest.write(&FEATURES), &FEATURES).unwrap(), forest);
+    }
+}
