@@ -161,7 +161,7 @@ pub async fn swap(dirs: &[PathBuf], count: usize, out: &Path, keep: Option<&Path
         let corpus = dir.join("corpus.jsonl");
         target.ingest(&corpus).await?;
         for line in std::fs::read_to_string(&corpus).map_err(|e| unwritable(&corpus, &e))?.lines() {
-            let mut row: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+            let mut row: Value = serde_json::from_str(line).unwrap_or_default();
             if let Some(file) = row["file"].as_str().map(|file| dir.join(file)) {
                 let file = std::fs::canonicalize(&file).unwrap_or(file);
                 row["file"] = file.to_string_lossy().into();
