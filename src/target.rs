@@ -197,7 +197,7 @@ pub async fn learn(
         let data = kept.as_deref().unwrap_or(throwaway.path());
         let target = Measured { service: Service::open(data, settings.clone()).await? };
         target.ingest(&dir.join("corpus.jsonl")).await?;
-        let call = target.service.call(SCENARIO).map_err(|e| EvalError::target(&e))?;
+        let call = target.service.call(SCENARIO).await.map_err(|e| EvalError::target(&e))?;
         for (done, lesson) in lessons.iter().enumerate() {
             let ask = Ask { question: lesson.question.clone(), ..Ask::default() };
             for without in [&[], lesson.documents.as_slice()].into_iter().take(1 + usize::from(!lesson.documents.is_empty())) {
