@@ -99,7 +99,7 @@ async fn answers_and_hits_have_the_shape_that_programs_rely_on() {
         assert_eq!(shaped["citations"][0]["document"][field], *value, "document.{field}");
     }
     shaped["citations"][0]["document"] = "document".into();
-    insta::assert_snapshot!(shaped.to_string(), @r#"{"id":"text","verdict":"text","text":"text","language":"text","citations":[{"marker":"number","span":{"start":"number","end":"number"},"document":"document","page":null,"part":"number","headings":["text"],"quote":"text","regions":[],"support":{"verdict":"text","method":"text"}}],"usage":{"prompt_tokens":"number","completion_tokens":"number","cost":null,"currency":null},"timings":{"retrieve_ms":"number","first_token_ms":"number","total_ms":"number"},"model":"text","created_at":"text"}"#);
+    insta::assert_snapshot!(shaped.to_string(), @r#"{"id":"text","verdict":"text","text":"text","language":"text","citations":[{"marker":"number","span":{"start":"number","end":"number"},"document":"document","page":null,"part":"number","headings":["text"],"quote":"text","regions":[],"support":{"verdict":"text","method":"text"}}],"confidence":"number","usage":{"prompt_tokens":"number","completion_tokens":"number","cost":null,"currency":null},"timings":{"retrieve_ms":"number","first_token_ms":"number","total_ms":"number"},"model":"text","created_at":"text"}"#);
 
     let hits = service.post("/v1/search", json!({ "query": "员工总数", "top_k": 2, "explain": true })).await;
     assert_eq!(hits.status, 200, "{}", hits.body);

@@ -180,7 +180,7 @@ fn the_pipelines_of_the_evaluation_guide_run() {
         let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
         let mut shell = std::process::Command::new("sh");
         shell.args(["-ec", &line]).current_dir(home.path()).env("PATH", path).env("GITHUB_STEP_SUMMARY", "summary.md");
-        let output = run(&mut shell);
+        let output = shell.output().unwrap();
         assert!(
             output.status.success(),
             "{line}: {}{}",
