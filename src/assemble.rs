@@ -64,7 +64,7 @@ impl Service {
         };
         let pipeline = Arc::new(Pipeline::open(dir.clone(), catalog.clone(), live.clone(), sandbox).await?);
         let searcher = Searcher::new(catalog.clone(), live);
-        let engine = Engine::new(searcher.clone(), packs, settings.server.room());
+        let engine = Engine::new(searcher.clone(), packs, settings.server.room()).unproven(settings.answer.unproven);
         let (stop, stopped) = watch::channel(false);
         let workers = tokio::sync::Mutex::new(Some(tokio::spawn(pipeline.clone().run(stopped))));
         Ok(Arc::new(Self {

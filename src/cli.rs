@@ -222,6 +222,16 @@ enum Command {
         #[command(subcommand)]
         command: Scenarios,
     },
+    /// Answers that were given
+    Answers {
+        #[command(subcommand)]
+        command: Answers,
+    },
+    /// Ask a question again as it was asked, and say what differs
+    Replay {
+        /// The answer's id.
+        id: String,
+    },
     /// Measure on questions with known answers
     Eval {
         #[command(subcommand)]
@@ -442,6 +452,18 @@ enum Batch {
         id: String,
         #[command(flatten)]
         scenario: Scenario,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Answers {
+    /// Show one answer
+    Show {
+        /// Its id.
+        id: String,
+        /// And how it came about.
+        #[arg(long)]
+        trace: bool,
     },
 }
 
@@ -935,8 +957,42 @@ async fn with_door(door: &Door, command: Command, json: bool) -> Result<u8, Fail
         Command::Scenario { command } => scenarios(door, command, json).await,
         Command::Docs { command } => docs(door, command, json).await,
         Command::Batch { command } => batch(door, command, json).await,
+        Command::Answers { command: Answers::Show { id, trace } } => {
+            let record = record(door, &id).await?;
+            match (json, trace) {
+                (true, true) => show::json(&record),
+                (true, false) => show::json(&rag::trace::Record { trace: None, ..record }),
+                (false, _) => show::record(&record, trace),
+            }
+            Ok(exit::OK)
+        }
+        Command::Replay { id } => replay(door, &id, json).await,
         _ => Err(Failure::new(exit::USAGE, "usage", "this command takes no data directory")),
     }
+}
+
+/// A stored answer by the id that was typed.
+async fn record(door: &Door, id: &str) -> Result<rag::trace::Record, Failure> {
+    let missing = || Failure::new(exit::FAILED, "not_found", format!("there is no answer `{id}`"));
+    door.record(id.parse().map_err(|_| missing())?).await?.ok_or_else(missing)
+}
+
+/// Asks again what was asked; exits with 1 if the answer is another one.
+async fn replay(door: &Door, id: &str, json: bool) -> Result<u8, Failure> {
+    let before = record(door, id).await?;
+    let Some(old) = &before.trace else {
+        return Err(Failure::new(exit::FAILED, "no_trace", format!("the answer `{id}` was stored without a trace")));
+    };
+    let again = door.ask(&Ask { stream: false, ..old.ask.clone() }, &mut |_| {}).await?;
+    let after = record(door, &again.id.to_string()).await?;
+    let new = after.trace.clone().unwrap_or_default();
+    let differences = rag::trace::differences((&before.answer, old), (&after.answer, &new));
+    if json {
+        show::json(&json!({ "before": before.answer.id, "after": after.answer.id, "differences": differences }));
+    } else {
+        show::differences(&before.answer.id.to_string(), &after.answer.id.to_string(), &differences);
+    }
+    Ok(if differences.is_empty() { exit::OK } else { exit::FAILED })
 }
 
 fn models(settings: &Settings, data: &Path, command: Models, json: bool) -> Result<u8, Failure> {

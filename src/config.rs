@@ -10,6 +10,7 @@ use index::{scope::Scope, store::cluster::Server as Cluster};
 use rag::{
     card::{Auth, Card, Cards, Dialect},
     chat::Endpoint,
+    cite::Unproven,
     pack::Packs,
 };
 use serde::{Deserialize, Serialize};
@@ -27,8 +28,16 @@ pub struct Settings {
     pub index: Index,
     pub qdrant: Qdrant,
     pub embedding: Embedding,
+    pub answer: Answer,
     pub llm: Llm,
     pub packs: PackSettings,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Answer {
+    pub unproven: Unproven,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -345,6 +354,7 @@ impl Llm {
         }
         Ok(Endpoint {
             name: backend.name.clone(),
+            card: backend.card.clone(),
             base_url: base_url.into(),
             api_key,
             model: model.into(),

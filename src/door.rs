@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use index::{
-    corpus::{BatchId, Document, DocumentId},
+    corpus::{AnswerId, BatchId, Document, DocumentId},
     hit::{Filters, Hits, Mode, Query},
     scope::Call,
 };
@@ -14,6 +14,7 @@ use ingest::{
 use rag::{
     ask::{Answer, Ask},
     engine::Event,
+    trace::Record,
 };
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
@@ -111,6 +112,14 @@ impl Door {
                 on_text(&answer.text);
                 Ok(answer)
             }
+        }
+    }
+
+    /// A stored answer with its trace.
+    pub async fn record(&self, id: AnswerId) -> Result<Option<Record>, Failure> {
+        match self {
+            Self::Local(service) => Ok(service.record(&service.anywhere(), id).await?),
+            Self::Remote(remote) => remote.optional(&format!("/v1/answers/{id}")).await,
         }
     }
 
@@ -353,9 +362,23 @@ impl Service {
         events: Option<&tokio::sync::mpsc::Sender<Event>>,
     ) -> Result<Answer, rag::RagError> {
         let terms = self.terms(call).await?;
-        let answer = self.engine.answer(call, &terms, ask, events).await?;
-        self.catalog.store_answer(call, answer.id, &ask.question, &answer).await?;
+        let (answer, trace) = self.engine.traced(call, &terms, ask, events).await?;
+        self.catalog.store_answer(call, answer.id, &ask.question, &answer, &trace).await?;
         Ok(answer)
+    }
+
+    /// A stored answer with everything that is known about it.
+    pub async fn record(&self, call: &Call, id: AnswerId) -> Result<Option<Record>, index::IndexError> {
+        let Some(stored) = self.catalog.answer(call, id).await? else { return Ok(None) };
+        let unreadable =
+            |e: serde_json::Error| index::IndexError::DataDamaged { reason: format!("a stored answer cannot be read: {e}") };
+        Ok(Some(Record {
+            answer: serde_json::from_value(stored.answer).map_err(unreadable)?,
+            scenario: stored.scenario,
+            question: stored.question,
+            trace: serde_json::from_value(stored.trace).map_err(unreadable)?,
+            feedback: stored.feedback,
+        }))
     }
 }
 

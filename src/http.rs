@@ -189,6 +189,7 @@ fn routes(config: &mut ServiceConfig) {
         .service(page::style)
         .service(answers::ask_question)
         .service(answers::get_answer)
+        .service(answers::add_feedback)
         .service(answers::search_passages)
         .service(openai::complete_chat)
         .service(openai::list_models)

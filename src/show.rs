@@ -12,6 +12,7 @@ use rag::{
     ask::{Answer, Verdict},
     card::{Card, Origin},
     pack::Pack,
+    trace::{Difference, Record},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -81,6 +82,64 @@ pub fn encoder(encoder: &Manifest) {
     println!(
         "{name:<14} a local encoder (embedding.model): {dimensions} numbers, {max_tokens} tokens, β {beta}, floor {cosine_floor}"
     );
+}
+
+/// A stored answer, and how it came about.
+pub fn record(record: &Record, with_trace: bool) {
+    println!("▸ {}", record.question);
+    answer(&record.answer, false);
+    for feedback in &record.feedback {
+        println!(
+            "  feedback {}: {}",
+            feedback["created_at"].as_str().unwrap_or_default(),
+            feedback["rating"].as_str().unwrap_or_default()
+        );
+        for name in ["reasons", "comment", "correct_answer"] {
+            if let Some(said) = feedback.get(name) {
+                println!("    {name}: {}", said.as_str().map_or_else(|| said.to_string(), str::to_owned));
+            }
+        }
+    }
+    let Some(trace) = record.trace.as_ref().filter(|_| with_trace) else { return };
+    let understood = &trace.understood;
+    println!("\nunderstood: {} · {} · “{}”", understood.language, understood.kind, understood.subject);
+    println!("  periods: {} · names: {}", understood.periods.join(", "), understood.names.join(", "));
+    let searched = &trace.searched;
+    println!("searched: {} passages of {} documents, top {}", searched.passages, searched.documents, searched.top_k);
+    for ranked in &trace.ranked {
+        println!("  {:>3}. {} v{}, part {}  ({:.3})", ranked.rank, ranked.title, ranked.version, ranked.part, ranked.score);
+    }
+    for sent in &trace.sent {
+        println!("sent: {} bytes, {} passages to {} · {} · {}", sent.bytes, sent.passages, sent.model, sent.hash, sent.outcome);
+    }
+    for kept in &trace.kept {
+        println!("kept: {} {:?}", kept.sentence, kept.markers);
+    }
+    for dropped in &trace.dropped {
+        println!("dropped ({} {}): {}", dropped.reason, dropped.detail, dropped.sentence);
+    }
+    let versions = &trace.versions;
+    println!("versions: dossier {} · model {} · space {}", versions.program, versions.model, versions.space);
+    for (name, version) in [("card", &versions.card), ("pack", &versions.pack)].iter().filter(|(_, version)| !version.is_empty())
+    {
+        println!("  {name} {version}");
+    }
+}
+
+/// What a replay found.
+pub fn differences(before: &str, after: &str, differences: &[Difference]) {
+    if differences.is_empty() {
+        println!("{after} says the same as {before}, for the same reasons");
+    }
+    for Difference { field, before, after } in differences {
+        println!("{field}:");
+        for line in before.lines().filter(|line| !after.lines().any(|other| other == *line)) {
+            println!("  - {line}");
+        }
+        for line in after.lines().filter(|line| !before.lines().any(|other| other == *line)) {
+            println!("  + {line}");
+        }
+    }
 }
 
 /// A card as a line of a table.

@@ -128,6 +128,7 @@ impl Target for Shelf {
             text: "no evidence".into(),
             language: "zh".into(),
             citations: Vec::new(),
+            value: None,
             figures: Vec::new(),
             computations: Vec::new(),
             refusal: Some(Refusal { reason: Reason::NoEvidence, message: "no evidence".into(), nearest: Vec::new() }),

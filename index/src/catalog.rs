@@ -58,6 +58,21 @@ const DOCUMENT: &str = "id, scenario, external_id, name, title, media_type, lang
                         passages, error_code, error_detail, created_at, updated_at, \
                         (SELECT facts FROM versions v WHERE v.document = documents.id AND v.version = documents.version) AS facts";
 
+/// An answer as it was stored, with what came after it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredAnswer {
+    /// The scenario it was asked in.
+    pub scenario: String,
+    /// The question.
+    pub question: String,
+    /// The answer, as it was sent.
+    pub answer: Value,
+    /// How it came about; null in answers of older programs.
+    pub trace: Value,
+    /// What was thought of it, in order.
+    pub feedback: Vec<Value>,
+}
+
 impl Catalog {
     /// A catalog over an open database.
     pub fn new(db: Db) -> Self {
@@ -402,35 +417,73 @@ impl Catalog {
         Ok(row.get::<i64, _>(0) as u32)
     }
 
-    /// Stores an answer.
+    /// Stores an answer with the record of how it came about.
     pub async fn store_answer(
         &self,
         call: &Call,
         id: AnswerId,
         question: &str,
         answer: &impl Serialize,
+        trace: &impl Serialize,
     ) -> Result<(), IndexError> {
         let mut tx = self.db.write().await?;
-        sqlx::query("INSERT INTO answers (id, tenant, scenario, question, answer, created_at) VALUES ($1, $2, $3, $4, $5, $6)")
-            .bind(key(id.0))
-            .bind(call.scope.tenant())
-            .bind(call.scope.scenario())
-            .bind(question)
-            .bind(to_json(answer))
-            .bind(now())
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(
+            "INSERT INTO answers (id, tenant, scenario, question, answer, trace, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(key(id.0))
+        .bind(call.scope.tenant())
+        .bind(call.scope.scenario())
+        .bind(question)
+        .bind(to_json(answer))
+        .bind(to_json(trace))
+        .bind(now())
+        .execute(&mut *tx)
+        .await?;
         Ok(tx.commit().await?)
     }
 
-    /// A stored answer of the caller's tenant, as JSON, with its question.
-    pub async fn answer(&self, call: &Call, id: AnswerId) -> Result<Option<(String, Value)>, IndexError> {
-        let row = sqlx::query("SELECT question, answer FROM answers WHERE tenant = $1 AND id = $2")
+    /// A stored answer of the caller's tenant.
+    pub async fn answer(&self, call: &Call, id: AnswerId) -> Result<Option<StoredAnswer>, IndexError> {
+        let row = sqlx::query("SELECT scenario, question, answer, trace FROM answers WHERE tenant = $1 AND id = $2")
             .bind(call.scope.tenant())
             .bind(key(id.0))
             .fetch_optional(self.db.read())
             .await?;
-        row.map(|row| Ok((row.get(0), from_json(&row.get::<String, _>(1))?))).transpose()
+        let Some(row) = row else { return Ok(None) };
+        let given = sqlx::query("SELECT feedback, created_at FROM feedback WHERE tenant = $1 AND answer = $2 ORDER BY id")
+            .bind(call.scope.tenant())
+            .bind(key(id.0))
+            .fetch_all(self.db.read())
+            .await?;
+        let feedback = given.iter().map(|row| {
+            let mut feedback: Value = from_json(&row.get::<String, _>(0))?;
+            feedback["created_at"] = rfc3339(row.get(1)).into();
+            Ok(feedback)
+        });
+        Ok(Some(StoredAnswer {
+            scenario: row.get(0),
+            question: row.get(1),
+            answer: from_json(&row.get::<String, _>(2))?,
+            trace: from_json(&row.get::<String, _>(3))?,
+            feedback: feedback.collect::<Result<_, IndexError>>()?,
+        }))
+    }
+
+    /// Attaches what somebody thinks of an answer; `false` if the caller's tenant has no such answer.
+    pub async fn add_feedback(&self, call: &Call, id: AnswerId, feedback: &impl Serialize) -> Result<bool, IndexError> {
+        let mut tx = self.db.write().await?;
+        let added = sqlx::query(
+            "INSERT INTO feedback (answer, tenant, feedback, created_at)
+             SELECT id, tenant, $3, $4 FROM answers WHERE tenant = $1 AND id = $2",
+        )
+        .bind(call.scope.tenant())
+        .bind(key(id.0))
+        .bind(to_json(feedback))
+        .bind(now())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(added.rows_affected() == 1)
     }
 
     /// Vectors of texts that were embedded before in this space, by the hash of the text.

@@ -71,6 +71,11 @@ CREATE TABLE scenarios (
     PRIMARY KEY (tenant, name));
 INSERT INTO scenarios (tenant, name, settings, created_at, updated_at)
     SELECT tenant, scenario, '{}', MIN(created_at), MIN(created_at) FROM documents WHERE scenario <> 'default' GROUP BY tenant, scenario;
+", "
+ALTER TABLE answers ADD COLUMN trace TEXT NOT NULL DEFAULT 'null';
+CREATE TABLE IF NOT EXISTS feedback (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, answer TEXT NOT NULL, tenant TEXT NOT NULL, feedback TEXT NOT NULL, created_at INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS feedback_by_answer ON feedback (tenant, answer);
 "];
 
 /// A data directory that this process holds alone: `catalog.sqlite`, `blobs/`, `index/`.

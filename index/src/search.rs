@@ -42,6 +42,11 @@ impl Searcher {
         &self.catalog
     }
 
+    /// The space that vectors are compared in.
+    pub fn space(&self) -> String {
+        self.live.now().embedder.space().id()
+    }
+
     /// The best passages for a query, best first.
     ///
     /// # Errors

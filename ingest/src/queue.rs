@@ -379,6 +379,7 @@ impl Queue {
         for remains in [
             "DELETE FROM items WHERE batch IN (SELECT id FROM batches WHERE tenant = $1 AND scenario = $2)",
             "DELETE FROM batches WHERE tenant = $1 AND scenario = $2",
+            "DELETE FROM feedback WHERE tenant = $1 AND answer IN (SELECT id FROM answers WHERE tenant = $1 AND scenario = $2)",
             "DELETE FROM answers WHERE tenant = $1 AND scenario = $2",
         ] {
             sqlx::query(remains).bind(tenant).bind(scenario).execute(&mut *tx).await?;

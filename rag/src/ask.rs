@@ -8,11 +8,18 @@ use index::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::{
+    RagError,
+    typed::{Typed, Wanted},
+};
+
 /// Longest question, in Unicode code points.
 pub const MAX_QUESTION: usize = 4_000;
+/// Most turns of history that are read.
+pub const MAX_HISTORY: usize = 100;
 
 /// A question.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ask {
     /// The question, 1 to 4,000 characters.
@@ -41,6 +48,53 @@ pub struct Ask {
     /// Answer as server-sent events.
     #[serde(default)]
     pub stream: bool,
+    /// What `value` of the answer is to be: `number`, `name`, `names`, `boolean`, or a JSON schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub response_schema: Option<serde_json::Value>,
+    /// Most tokens that a model may write for it; at most `llm.max_tokens`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub max_tokens: Option<u32>,
+    /// Milliseconds the answer may take; at most `server.deadline`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub deadline_ms: Option<u64>,
+}
+
+impl Ask {
+    /// What can be told without searching.
+    ///
+    /// # Errors
+    /// `empty_question`, `question_too_long`, `history_too_long`, `invalid_as_of`, `invalid_max_tokens`, `invalid_deadline`,
+    /// `invalid_response_schema`.
+    pub fn validate(&self) -> Result<(), RagError> {
+        if self.question.trim().is_empty() {
+            return Err(RagError::EmptyQuestion);
+        }
+        let length = self.question.chars().count();
+        if length > MAX_QUESTION {
+            return Err(RagError::QuestionTooLong { got: length, most: MAX_QUESTION });
+        }
+        if self.history.len() > MAX_HISTORY {
+            return Err(RagError::HistoryTooLong { got: self.history.len(), most: MAX_HISTORY });
+        }
+        if self.max_tokens == Some(0) {
+            return Err(RagError::MaxTokens);
+        }
+        if self.deadline_ms == Some(0) {
+            return Err(RagError::DeadlineMs);
+        }
+        if let Some(schema) = &self.response_schema {
+            Wanted::read(schema)?;
+        }
+        match &self.as_of {
+            Some(date) if date.parse::<jiff::civil::Date>().is_err() => {
+                Err(RagError::AsOf { got: date.chars().take(40).collect() })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// An earlier turn of a conversation.
@@ -111,6 +165,9 @@ pub struct Answer {
     pub language: String,
     /// The proof, in order of first use.
     pub citations: Vec<Citation>,
+    /// The answer as the value that `response_schema` asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Typed>,
     /// The figures that were looked up in tables, for programs; what the text says of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub figures: Vec<Figure>,

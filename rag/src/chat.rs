@@ -52,6 +52,8 @@ const BODY: usize = 4 << 20;
 pub struct Endpoint {
     /// What an operator calls it.
     pub name: String,
+    /// The card that describes it; empty for none.
+    pub card: String,
     /// Up to what comes before `/chat/completions`.
     pub base_url: String,
     /// Its key; empty for none.
@@ -228,6 +230,7 @@ impl Chat {
             TokenField::MaxCompletionTokens => "max_completion_tokens",
         };
         let longest = dialect.window.map_or(u32::MAX, |window| window.answer);
+        let max_tokens = prompt.max_tokens.map_or(*max_tokens, |asked| asked.min(*max_tokens));
         body[limit] = (max_tokens + dialect.thought).min(longest).into();
         if let Some(temperature) = dialect.temperature {
             // `0`, not `0.0`: some endpoints take whole numbers for what they are.

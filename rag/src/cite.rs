@@ -4,17 +4,18 @@
 use std::{collections::HashSet, ops::Range};
 
 use index::{
-    corpus::PassageKind,
     hit::Hit,
-    lexical::tokens,
     page::{BlockKind, Page, Region},
 };
+use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
+use utoipa::ToSchema;
 
 use crate::{
     ask::{Citation, Computation, Figure, Reason, Support, SupportVerdict, TextSpan},
     evidence::Evidence,
-    quantity::{self, Quantity, quantities},
+    figures::{self, Ground, Piece},
+    quantity::Quantity,
     sentence::{one_line, sentences},
 };
 
@@ -107,12 +108,24 @@ pub struct Checked {
     dropped: Vec<Dropped>,
 }
 
+/// A sentence that was let through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Kept {
+    /// The sentence.
+    pub sentence: String,
+    /// Its citations.
+    pub markers: Vec<u32>,
+    /// How well the best of them carries it.
+    pub support: SupportVerdict,
+}
+
 /// A sentence that was taken out, and why.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Dropped {
     /// The sentence.
     pub sentence: String,
-    /// `quote_not_found`, `number_not_in_source`, `no_citation`, `not_supported`.
+    /// `quote_not_found`, `no_citation`, `not_supported`, `number_not_in_source`; `scale_slip`, `wrong_unit`, `wrong_sign`, `wrong_year`,
+    /// `wrong_period`, `wrong_company`; `link` for an address, `instruction` for what a document orders a model to say.
     pub reason: String,
     /// What exactly is missing, e.g. the number.
     pub detail: String,
@@ -129,6 +142,33 @@ impl Checked {
         &self.citations
     }
 
+    /// What was worked out, with the steps.
+    pub fn computations(&self) -> &[Computation] {
+        &self.computations
+    }
+
+    /// The sentences that were let through, for the trace.
+    pub fn kept(&self) -> Vec<Kept> {
+        let mut kept: Vec<(TextSpan, Kept)> = Vec::new();
+        for citation in &self.citations {
+            let span = citation.span;
+            match kept.last_mut().filter(|(last, _)| *last == span) {
+                Some((_, sentence)) => {
+                    sentence.markers.push(citation.marker);
+                    if citation.support.verdict == SupportVerdict::Supported {
+                        sentence.support = SupportVerdict::Supported;
+                    }
+                }
+                None => {
+                    let length = span.end.saturating_sub(span.start) as usize;
+                    let sentence = self.text.chars().skip(span.start as usize).take(length).collect();
+                    kept.push((span, Kept { sentence, markers: vec![citation.marker], support: citation.support.verdict }));
+                }
+            }
+        }
+        kept.into_iter().map(|(_, kept)| kept).collect()
+    }
+
     /// What was taken out, for the trace.
     pub fn dropped(&self) -> &[Dropped] {
         &self.dropped
@@ -141,7 +181,7 @@ pub fn check(draft: Draft, evidence: &Evidence) -> Checked {
     match draft.body {
         Body::Refused(reason, message) => Checked { refused: Some((reason, message)), chance, ..Checked::default() },
         Body::Quoted { statements, missing } => {
-            let mut desk = Desk { evidence, checked: Checked { missing, chance, ..Checked::default() } };
+            let mut desk = Desk::new(evidence, Checked { missing, chance, ..Checked::default() });
             for statement in statements {
                 desk.quoted(statement);
             }
@@ -169,7 +209,13 @@ pub type Shown = (String, Vec<Citation>);
 impl<'a> Writing<'a> {
     /// Nothing written yet.
     pub fn new(evidence: &'a Evidence) -> Self {
-        Self { desk: Desk { evidence, checked: Checked::default() }, line: String::new(), settled: 0, shown: (0, 0) }
+        Self { desk: Desk::new(evidence, Checked::default()), line: String::new(), settled: 0, shown: (0, 0) }
+    }
+
+    /// The same with another end for sentences without a proof.
+    pub fn unproven(mut self, unproven: Unproven) -> Self {
+        self.desk.unproven = unproven;
+        self
     }
 
     /// More of the text; returns what may be shown now.
@@ -260,7 +306,22 @@ fn plain(text: &str) -> (String, Vec<(usize, Range<usize>)>) {
 
 struct Desk<'a> {
     evidence: &'a Evidence,
+    unproven: Unproven,
     checked: Checked,
+    /// Amounts of the last sentence that was let through: what the next may be worked out of.
+    proven: Vec<Quantity>,
+}
+
+/// What becomes of a sentence without a proof. What says something else than its source (another scale, sign, year or company)
+/// is taken out in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unproven {
+    /// It is taken out.
+    #[default]
+    Drop,
+    /// It is shown, its citation marked `weak`.
+    Weak,
 }
 
 /// A proof that was found: where, and how well it carries.
@@ -272,9 +333,22 @@ struct Proof<'a> {
     support: Support,
 }
 
+/// A piece of a passage as a proof.
+fn of_piece<'a>(piece: &Piece<'a>, verdict: SupportVerdict) -> Proof<'a> {
+    let support = Support { verdict, method: "words".into() };
+    Proof { hit: piece.hit, page: piece.page, quote: piece.range.clone(), focus: Vec::new(), support }
+}
+
 impl<'a> Desk<'a> {
+    fn new(evidence: &'a Evidence, checked: Checked) -> Self {
+        Self { evidence, unproven: Unproven::default(), checked, proven: Vec::new() }
+    }
+
     fn quoted(&mut self, statement: Statement) {
         let Statement { text, hit, part, quote, focus, further, figure, computation } = statement;
+        if figures::orders(&text) || figures::link(&text).is_some_and(|mark| mark != "www.") {
+            return self.drop_sentence(text, "instruction", String::new());
+        }
         let places = std::iter::once(Place { hit, part, quote, focus }).chain(further);
         let proofs: Option<Vec<Proof>> = places.map(|place| self.proof(&text, place)).collect();
         let Some(proofs) = proofs else {
@@ -301,33 +375,37 @@ impl<'a> Desk<'a> {
     }
 
     fn written(&mut self, marked: Marked) {
-        let mut seen = HashSet::new();
-        let hits: Vec<&Hit> = marked
-            .markers
-            .iter()
-            .filter(|n| seen.insert(**n))
-            .filter_map(|&n| self.evidence.hits.get(n.checked_sub(1)?))
-            .collect();
-        if hits.is_empty() {
-            return self.drop_sentence(marked.text, "no_citation", String::new());
+        let text = figures::visible(&marked.text).into_owned();
+        if let Some(mark) = figures::link(&text) {
+            return self.drop_sentence(text, "link", mark);
         }
         let evidence = self.evidence;
-        let claims = quantities(&marked.text);
-        let sources: Vec<Stated> = hits.iter().map(|hit| Stated::of(evidence, hit)).collect();
-        if let Some(claim) = claims.iter().find(|claim| !sources.iter().any(|s| s.carries(claim))) {
-            let number = marked.text[claim.range.clone()].to_owned();
-            return self.drop_sentence(marked.text, "number_not_in_source", number);
+        let mut seen = HashSet::new();
+        let hits: Vec<&Hit> =
+            marked.markers.iter().filter(|n| seen.insert(**n)).filter_map(|&n| evidence.hits.get(n.checked_sub(1)?)).collect();
+        if hits.is_empty() {
+            return self.drop_sentence(text, "no_citation", String::new());
         }
-        let words: HashSet<String> = tokens(&marked.text).into_iter().collect();
-        let proofs: Vec<Proof> = hits
-            .into_iter()
-            .zip(&sources)
-            .filter_map(|(hit, stated)| best_support(evidence, hit, stated, &words, &claims))
-            .collect();
-        if proofs.is_empty() {
-            return self.drop_sentence(marked.text, "not_supported", String::new());
+        let ground = Ground::of(evidence, &hits);
+        match ground.carry(&text, &self.proven, &evidence.documents) {
+            Ok(carried) => {
+                let verdict = if carried.well { SupportVerdict::Supported } else { SupportVerdict::Weak };
+                let proofs = carried.pieces.iter().map(|&at| of_piece(&ground.pieces[at], verdict)).collect();
+                let markers = self.keep(&text, proofs);
+                // What is worked out stands right behind what it is worked out of.
+                self.proven = carried.amounts;
+                self.checked.computations.extend(carried.computations.into_iter().map(|mut computation| {
+                    computation.result.marker = markers.first().copied();
+                    computation
+                }));
+            }
+            Err(problem) => match ground.pieces.first().filter(|_| self.unproven == Unproven::Weak && !problem.is_wrong()) {
+                Some(piece) => {
+                    self.keep(&text, vec![of_piece(piece, SupportVerdict::Weak)]);
+                }
+                None => self.drop_sentence(text, problem.reason, problem.detail),
+            },
         }
-        self.keep(&marked.text, proofs);
     }
 
     fn drop_sentence(&mut self, sentence: String, reason: &str, detail: String) {
@@ -409,7 +487,7 @@ fn ended(line: &str) -> bool {
 fn marked_sentences(line: &str) -> Vec<Marked> {
     let line = line.trim().trim_start_matches(['-', '*', '•', '#']).trim_start();
     let (bare, markers) = unmark(line);
-    let ranges = sentences(&bare);
+    let ranges = at_markers(&bare, sentences(&bare), &markers);
     let mut found: Vec<Marked> =
         ranges.iter().map(|r| Marked { text: bare[r.clone()].replace("**", ""), markers: Vec::new() }).collect();
     for (at, number) in markers {
@@ -420,6 +498,26 @@ fn marked_sentences(line: &str) -> Vec<Marked> {
         }
     }
     found
+}
+
+/// Sentences cut where an end mark stands right behind a marker: there one ends whatever comes next (`… sales [1]. (2) …`).
+fn at_markers(bare: &str, ranges: Vec<Range<usize>>, markers: &[(usize, usize)]) -> Vec<Range<usize>> {
+    let ends = markers.iter().filter_map(|&(at, _)| {
+        let mark = bare[at..].chars().next().filter(|c| ".。;；!！?？".contains(*c))?;
+        Some(at + mark.len_utf8())
+    });
+    let ends: Vec<usize> = ends.collect();
+    let mut cut = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        let mut start = range.start;
+        for &end in ends.iter().filter(|end| range.start < **end && **end < range.end) {
+            cut.push(start..end);
+            start = end + (bare[end..].len() - bare[end..].trim_start().len());
+        }
+        cut.push(start..range.end);
+    }
+    cut.retain(|range| range.start < range.end);
+    cut
 }
 
 /// The text without `[n]` and `【n】` markers, and where in it each stood.
@@ -453,73 +551,6 @@ fn unmark(text: &str) -> (String, Vec<(usize, usize)>) {
     }
     bare.push_str(rest);
     (bare, markers)
-}
-
-/// What a passage states in numbers, with the scale of its unit line for figures that carry none.
-struct Stated {
-    quantities: Vec<Quantity>,
-    /// Years and figures of the document's title and headings.
-    about: Vec<Quantity>,
-    scales: Vec<f64>,
-    /// Whether the passage is a table that states a scale: then none of its bare figures is an amount in single units.
-    scaled_table: bool,
-}
-
-impl Stated {
-    fn of(evidence: &Evidence, hit: &Hit) -> Self {
-        let found = &hit.passage;
-        let mut about = quantities(&format!("{} \n{}", found.document.title, found.document.name.replace('_', " ")));
-        for heading in &found.headings {
-            about.extend(quantities(heading));
-        }
-        let mut scales: Vec<f64> = Vec::new();
-        let mut scaled_table = false;
-        for (_, page, range) in places(evidence, hit) {
-            for block in page.blocks.iter().filter(|b| b.range().start < range.end && range.start < b.range().end) {
-                if let Some(table) = &block.table {
-                    let stated = [table.unit.as_deref(), table.caption.as_deref()];
-                    scales.extend(stated.into_iter().flatten().filter_map(quantity::scale_of));
-                    scaled_table = found.kind == PassageKind::Table && !scales.is_empty();
-                }
-            }
-        }
-        scales.extend(
-            found
-                .text
-                .lines()
-                .filter(|l| l.contains("单位") || l.to_lowercase().contains("in ") || l.contains('(') || l.contains('（'))
-                .filter_map(quantity::scale_of),
-        );
-        scales.dedup();
-        Self { quantities: quantities(&found.text), about, scales, scaled_table }
-    }
-
-    fn carries(&self, claim: &Quantity) -> bool {
-        if self.quantities.iter().any(|q| self.scaled(q, claim)) {
-            return true;
-        }
-        // Years and dates may come from what the document is about, amounts may not.
-        !claim.is_amount() && self.about.iter().any(|q| q.carries(claim))
-    }
-
-    fn scaled(&self, source: &Quantity, claim: &Quantity) -> bool {
-        let bare =
-            source.scale == 1.0 && matches!(source.unit, quantity::Unit::Plain | quantity::Unit::Money(_) | quantity::Unit::Year);
-        // `128,450元` for a cell of a table in 万元 is wrong by 10,000 times; small figures may be per share, outside the scale.
-        let slip = self.scaled_table
-            && bare
-            && claim.scale == 1.0
-            && claim.value.abs() >= 100.0
-            && matches!(claim.unit, quantity::Unit::Money(_));
-        if !slip && source.carries(claim) {
-            return true;
-        }
-        bare && self.scales.iter().any(|&scale| {
-            let unit = if source.unit == quantity::Unit::Year { quantity::Unit::Plain } else { source.unit };
-            let lifted = Quantity { value: source.value * scale, scale, unit, ..source.clone() };
-            lifted.carries(claim)
-        })
-    }
 }
 
 /// The stretches of stored pages that a hit covers.
@@ -566,35 +597,6 @@ fn lines(text: &str) -> Vec<Range<usize>> {
         start += line.len();
     }
     found
-}
-
-/// The sentence or row of a passage that says most of what a sentence says, all its numbers first.
-fn best_support<'a>(
-    evidence: &'a Evidence,
-    hit: &'a Hit,
-    stated: &Stated,
-    words: &HashSet<String>,
-    claims: &[Quantity],
-) -> Option<Proof<'a>> {
-    let mut best: Option<(f32, &Page, Range<usize>)> = None;
-    for (_, page, range) in places(evidence, hit) {
-        for piece in pieces(page, range) {
-            let text = one_line(&page.text[piece.clone()]);
-            let held: HashSet<String> = tokens(&text).into_iter().collect();
-            let share = words.iter().filter(|w| held.contains(*w)).count() as f32 / words.len().max(1) as f32;
-            let numbers = quantities(&text);
-            let carried = claims.iter().filter(|c| c.is_amount() && numbers.iter().any(|q| stated.scaled(q, c))).count() as f32;
-            let score = share + carried;
-            if best.as_ref().is_none_or(|(s, ..)| score > *s) {
-                best = Some((score, page, piece));
-            }
-        }
-    }
-    let (score, page, quote) = best.filter(|(score, ..)| *score > 0.1)?;
-    let amounts = claims.iter().filter(|c| c.is_amount()).count() as f32;
-    let strong = score - amounts >= 0.4 || amounts > 0.0 && score >= amounts + 0.2;
-    let verdict = if strong { SupportVerdict::Supported } else { SupportVerdict::Weak };
-    Some(Proof { hit, page, quote, focus: Vec::new(), support: Support { verdict, method: "words".into() } })
 }
 
 #[cfg(test)]

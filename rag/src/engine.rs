@@ -14,6 +14,7 @@ use std::{
 
 use futures::future::try_join_all;
 use index::{
+    IndexError,
     corpus::AnswerId,
     fault::Coded,
     hit::{Hit, Hits, Mode, Query},
@@ -21,14 +22,15 @@ use index::{
     scope::Call,
     search::Searcher,
 };
+use parking_lot::Mutex;
 use tokio::{sync::mpsc, time::timeout};
 use tracing::warn;
 
 use crate::{
     RagError,
-    ask::{Answer, AnswerMode, Ask, Citation, Degraded, Language, MAX_QUESTION, ModelFailure, Reason, Timings, Usage, Verdict},
+    ask::{Answer, AnswerMode, Ask, Citation, Degraded, Language, ModelFailure, Reason, Timings, Usage, Verdict},
     chat::{Chat, Finish},
-    cite::{Checked, Writing, check},
+    cite::{Checked, Unproven, Writing, check},
     compose::compose,
     evidence::{Evidence, StoredPage},
     extractive, follow,
@@ -37,11 +39,11 @@ use crate::{
     room::Room,
     route,
     select::{self, Weighed},
+    trace::{Sent, Trace},
+    typed::{self, Wanted},
     verdict::{self, Settled},
 };
 
-/// Most turns of history that are read.
-const MAX_HISTORY: usize = 100;
 /// Silence of a model after which a sentence that looks complete is shown.
 const BREATH: Duration = Duration::from_millis(15);
 /// Time that the extractive answerer needs at most.
@@ -83,6 +85,7 @@ pub struct Engine {
     searcher: Searcher,
     room: Arc<Room>,
     packs: Arc<Packs>,
+    unproven: Unproven,
 }
 
 /// Whoever watches an answer come into being.
@@ -92,12 +95,19 @@ struct Watch<'a> {
     shown: AtomicBool,
     /// Whether that text came from somebody who failed: what follows replaces it as a whole.
     replaces: AtomicBool,
+    /// The record of it.
+    trace: Mutex<Trace>,
 }
 
 impl Engine {
     /// An engine over a searcher. Questions that the room does not hold are turned away.
     pub fn new(searcher: Searcher, packs: Arc<Packs>, room: Room) -> Self {
-        Self { searcher, packs, room: Arc::new(room) }
+        Self { searcher, packs, room: Arc::new(room), unproven: Unproven::default() }
+    }
+
+    /// The same with another end for a model's sentences without a proof.
+    pub fn unproven(self, unproven: Unproven) -> Self {
+        Self { unproven, ..self }
     }
 
     /// What is known of industries.
@@ -133,20 +143,53 @@ impl Engine {
         ask: &Ask,
         events: Option<&mpsc::Sender<Event>>,
     ) -> Result<Answer, RagError> {
+        Ok(self.traced(call, terms, ask, events).await?.0)
+    }
+
+    /// The same with the record of how the answer came about. It ends with the call's time.
+    ///
+    /// # Errors
+    /// See [`Engine::answer`]; `deadline_exceeded` when the call's time is over.
+    pub async fn traced(
+        &self,
+        call: &Call,
+        terms: &Terms,
+        ask: &Ask,
+        events: Option<&mpsc::Sender<Event>>,
+    ) -> Result<(Answer, Trace), RagError> {
+        ask.validate()?;
+        let asked = ask.deadline_ms.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
+        let call = &Call { deadline: asked.map_or(call.deadline, |asked| asked.min(call.deadline)), ..call.clone() };
+        let late = |_| IndexError::Deadline { doing: "answering" };
+        timeout(call.left(), self.road(call, terms, ask, events)).await.map_err(late)?
+    }
+
+    async fn road(
+        &self,
+        call: &Call,
+        terms: &Terms,
+        ask: &Ask,
+        events: Option<&mpsc::Sender<Event>>,
+    ) -> Result<(Answer, Trace), RagError> {
         let began = Instant::now();
-        validate(ask)?;
         let place = self.room.enter().await?;
-        let watch = Watch { events, shown: AtomicBool::new(false), replaces: AtomicBool::new(false) };
         let documents = self.searcher.catalog().sources(call).await?;
         let pack = self.packs.get(terms.pack.as_deref());
         let asked = follow::resolve(&pack, &ask.question, &ask.history, &documents);
         let question = Question::read_with(pack, &asked, &documents);
         let ladder = if ask.mode == AnswerMode::Answer { terms.ladder.as_slice() } else { &[] };
+        let watch = Watch {
+            events,
+            shown: AtomicBool::new(false),
+            replaces: AtomicBool::new(false),
+            trace: Mutex::new(Trace::begin(ask, &question)),
+        };
         let mut answer = begin(ask, &question, ladder.first());
         watch.tell(|| Event::Created(Box::new(answer.clone()))).await;
 
         let evidence = self.evidence(call, terms, ask, &question, documents).await?;
         answer.timings.retrieve_ms = milliseconds(began);
+        watch.note(|trace| self.found(trace, terms, ask, &question, &evidence));
         watch.tell(|| Event::Retrieved(evidence.hits.clone())).await;
         if evidence.vectors_pending > 0 {
             answer.degraded = Some(Degraded { reason: "vectors_pending".into(), failures: vec![] });
@@ -164,11 +207,27 @@ impl Engine {
             }
             _ => settled,
         };
-        if watch.replaces.load(Relaxed) {
+        let given = settled.verdict;
+        let settled = valued(ask, &question, &evidence, &mut answer, settled);
+        let withdrawn = settled.verdict != given && watch.shown.load(Relaxed);
+        if withdrawn || watch.replaces.load(Relaxed) {
             watch.tell(|| Event::Revised(settled.text.clone())).await;
         }
         finish(call, &mut answer, settled, began);
-        Ok(answer)
+        let mut trace = watch.trace.into_inner();
+        trace.versions.model.clone_from(&answer.model);
+        Ok((answer, trace))
+    }
+
+    fn found(&self, trace: &mut Trace, terms: &Terms, ask: &Ask, question: &Question, evidence: &Evidence) {
+        let searched = &mut trace.searched;
+        searched.text.clone_from(&question.text);
+        searched.top_k = top_k(terms, ask, question);
+        searched.documents = evidence.documents.len();
+        searched.passages = evidence.passages;
+        searched.vectors_pending = evidence.vectors_pending;
+        trace.versions.space = self.searcher.space();
+        trace.rank(&evidence.hits);
     }
 
     /// Whether reports that are dated later than the day that was asked for answer the question.
@@ -230,6 +289,7 @@ impl Engine {
             if !error.is_the_models() && !out_of_time {
                 return Err(error);
             }
+            watch.note(|trace| trace.ended(error.code()));
             warn!(backend = chat.endpoint().name, code = error.code(), "a model failed: {error}");
             failures.push(ModelFailure { backend: chat.endpoint().name.clone(), code: error.code().into() });
             watch.start_over();
@@ -240,6 +300,7 @@ impl Engine {
             return Err(last.unwrap_or(RagError::ModelUnavailable { reason }));
         }
         answer.model = "extractive".into();
+        watch.note(|trace| trace.versions.card.clear());
         if !failures.is_empty() {
             answer.degraded = Some(Degraded { reason: "model_unavailable".into(), failures });
         }
@@ -259,7 +320,7 @@ impl Engine {
         let query = Query {
             text: question.text.clone(),
             mode: Mode::Hybrid,
-            top_k: ask.top_k.or(terms.top_k).unwrap_or(question.pack.thresholds.passages),
+            top_k: top_k(terms, ask, question),
             filters: ask.filters.clone(),
             as_of: ask.as_of.clone(),
         };
@@ -308,29 +369,57 @@ impl Engine {
         if unsupported.refuses().is_some_and(|(reason, _)| reason == Reason::NoEvidence) {
             return Ok(verdict::settle(question, evidence, check(unsupported, evidence)));
         }
-        let prompt =
+        let mut prompt =
             compose(&question.pack, &ask.question, &ask.history, language(ask, question), &evidence.hits, chat.endpoint());
-        let mut writing = Writing::new(evidence);
+        prompt.max_tokens = ask.max_tokens;
+        watch.note(|trace| {
+            trace.versions.card.clone_from(&chat.endpoint().card);
+            trace.sent.push(Sent {
+                model: chat.endpoint().model.clone(),
+                hash: prompt.hash(),
+                bytes: prompt.bytes(),
+                passages: prompt.passages,
+                outcome: String::new(),
+                shown_after_ms: None,
+                check_ms: 0.0,
+            });
+        });
+        let mut writing = Writing::new(evidence).unproven(self.unproven);
         let mut talk = chat.open(call, &prompt).await?;
         loop {
             let next = match timeout(BREATH, talk.next()).await {
                 Ok(next) => next?,
                 Err(_) => {
-                    if let Some((text, citations)) = writing.pause() {
+                    let checking = Instant::now();
+                    let passed = writing.pause();
+                    let first = timings.first_token_ms.unwrap_or_default();
+                    watch.checked(checking, passed.is_some().then(|| milliseconds(began) - first));
+                    if let Some((text, citations)) = passed {
                         watch.text(&text, &citations).await;
                     }
                     talk.next().await?
                 }
             };
             let Some(piece) = next else { break };
-            timings.first_token_ms.get_or_insert_with(|| milliseconds(began));
-            for (text, citations) in writing.push(&piece) {
+            let first = *timings.first_token_ms.get_or_insert_with(|| milliseconds(began));
+            let checking = Instant::now();
+            let passed = writing.push(&piece);
+            watch.checked(checking, (!passed.is_empty()).then(|| milliseconds(began) - first));
+            for (text, citations) in passed {
                 watch.text(&text, &citations).await;
             }
         }
         let finish = talk.finish();
+        watch.note(|trace| {
+            trace.ended(match finish {
+                Some(Finish::Length) => "length",
+                Some(Finish::Filtered) => "filtered",
+                _ => "complete",
+            });
+        });
         drop(talk); // its tokens are recorded now
         let (checked, last): (Checked, _) = writing.finish();
+        watch.note(|trace| trace.check(&checked));
         for (text, citations) in last {
             watch.text(&text, &citations).await;
         }
@@ -353,6 +442,7 @@ impl Engine {
 /// An answer without a model.
 async fn extracted(question: &Question, evidence: &Evidence, watch: &Watch<'_>) -> Settled {
     let checked = check(extractive::draft(question, evidence), evidence);
+    watch.note(|trace| trace.check(&checked));
     watch.text(checked.text(), checked.citations()).await;
     verdict::settle(question, evidence, checked)
 }
@@ -369,6 +459,16 @@ fn share(call: &Call, models: usize, extractive: bool) -> Duration {
 }
 
 impl Watch<'_> {
+    fn note(&self, what: impl FnOnce(&mut Trace)) {
+        what(&mut self.trace.lock());
+    }
+
+    /// Notes what the check of a piece of text took since it began, and when something of it was shown.
+    fn checked(&self, began: Instant, shown_after_ms: Option<f64>) {
+        let took = began.elapsed().as_secs_f64() * 1e3;
+        self.note(|trace| trace.took(took, shown_after_ms));
+    }
+
     async fn tell(&self, event: impl FnOnce() -> Event) {
         if let Some(events) = self.events {
             // Nobody left to listen is noticed by whoever holds the other end.
@@ -393,21 +493,9 @@ impl Watch<'_> {
     }
 }
 
-fn validate(ask: &Ask) -> Result<(), RagError> {
-    if ask.question.trim().is_empty() {
-        return Err(RagError::EmptyQuestion);
-    }
-    let length = ask.question.chars().count();
-    if length > MAX_QUESTION {
-        return Err(RagError::QuestionTooLong { got: length, most: MAX_QUESTION });
-    }
-    if ask.history.len() > MAX_HISTORY {
-        return Err(RagError::HistoryTooLong { got: ask.history.len(), most: MAX_HISTORY });
-    }
-    match &ask.as_of {
-        Some(date) if date.parse::<jiff::civil::Date>().is_err() => Err(RagError::AsOf { got: date.clone() }),
-        _ => Ok(()),
-    }
+/// How many passages are given to the answerer.
+fn top_k(terms: &Terms, ask: &Ask, question: &Question) -> usize {
+    ask.top_k.or(terms.top_k).unwrap_or(question.pack.thresholds.passages)
 }
 
 fn language(ask: &Ask, question: &Question) -> &'static str {
@@ -418,6 +506,26 @@ fn language(ask: &Ask, question: &Question) -> &'static str {
     }
 }
 
+/// The answer's value, if one is asked for. Where the proven sentences do not hold it, the question is refused: text beside a
+/// value that is missing helps no program.
+fn valued(ask: &Ask, question: &Question, evidence: &Evidence, answer: &mut Answer, settled: Settled) -> Settled {
+    let Some(wanted) = ask.response_schema.as_ref().and_then(|schema| Wanted::read(schema).ok()) else { return settled };
+    if settled.verdict == Verdict::Refused {
+        return settled;
+    }
+    answer.value = typed::fill(&wanted, question, &settled);
+    match answer.value {
+        Some(_) => settled,
+        None => {
+            let message = match question.chinese {
+                true => "找到了相关内容，但其中没有能填入 response_schema 的值",
+                false => "Related passages were found, but they hold no value of the kind that response_schema asks for",
+            };
+            verdict::refuse(evidence, Reason::WeakEvidence, message.into())
+        }
+    }
+}
+
 fn begin(ask: &Ask, question: &Question, chat: Option<&Chat>) -> Answer {
     Answer {
         id: AnswerId::new(),
@@ -425,6 +533,7 @@ fn begin(ask: &Ask, question: &Question, chat: Option<&Chat>) -> Answer {
         text: String::new(),
         language: language(ask, question).into(),
         citations: vec![],
+        value: None,
         figures: vec![],
         computations: vec![],
         refusal: None,

@@ -6,7 +6,7 @@
 //! the currency, the kind of thing that is asked for? And how good is it: how much does it say by itself, beside what all of
 //! its passage speaks of? If nothing is left, the refusal names what the documents lack: the company, the period, the metric.
 
-mod table;
+pub(crate) mod table;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -582,7 +582,7 @@ fn tells(token: &str, evidence: &Evidence) -> f32 {
 }
 
 /// Whether two characters are a word of the dictionary: looked up as a whole, not one by one with their lower weights.
-fn is_word(pair: &str) -> bool {
+pub(crate) fn is_word(pair: &str) -> bool {
     match lexicon::translate(pair).as_slice() {
         [word] => word.senses.iter().flatten().map(|(_, share)| share * share).sum::<f32>() > 0.5,
         _ => false,

@@ -16,6 +16,7 @@ mod conflict;
 pub mod engine;
 pub mod evidence;
 pub mod extractive;
+mod figures;
 mod follow;
 pub mod forest;
 pub mod glossary;
@@ -28,6 +29,8 @@ pub mod room;
 mod route;
 pub mod select;
 pub mod sentence;
+pub mod trace;
+pub mod typed;
 pub mod verdict;
 
 /// What can go wrong while a question is answered. That nothing supports an answer is no error but a refusal.
@@ -40,6 +43,12 @@ pub enum RagError {
     QuestionTooLong { got: usize, most: usize },
     #[error("as_of is `{got}`; write a date such as 2023-12-31")]
     AsOf { got: String },
+    #[error("max_tokens is 0; leave it out or give at least 1")]
+    MaxTokens,
+    #[error("deadline_ms is 0; leave it out or give the milliseconds that an answer may take")]
+    DeadlineMs,
+    #[error("response_schema {problem}")]
+    ResponseSchema { problem: String },
     #[error("the history has {got} turns; at most {most} are read")]
     HistoryTooLong { got: usize, most: usize },
     #[error("more questions are being answered than this machine can work on; try again in a moment")]
@@ -77,6 +86,9 @@ impl Coded for RagError {
             Self::AsOf { .. } => "invalid_as_of",
             Self::HistoryTooLong { .. } => "history_too_long",
             Self::Overloaded => "overloaded",
+            Self::MaxTokens => "invalid_max_tokens",
+            Self::DeadlineMs => "invalid_deadline",
+            Self::ResponseSchema { .. } => "invalid_response_schema",
             Self::ModelUnavailable { .. } => "llm_unavailable",
             Self::ModelUnauthorized { .. } => "llm_unauthorized",
             Self::ModelQuota { .. } => "llm_quota_exhausted",
@@ -90,8 +102,14 @@ impl Coded for RagError {
 
     fn fault(&self) -> Fault {
         match self {
-            Self::EmptyQuestion | Self::QuestionTooLong { .. } | Self::AsOf { .. } | Self::HistoryTooLong { .. } => Fault::Caller,
             Self::Overloaded => Fault::Limit,
+            Self::EmptyQuestion
+            | Self::QuestionTooLong { .. }
+            | Self::AsOf { .. }
+            | Self::HistoryTooLong { .. }
+            | Self::MaxTokens
+            | Self::DeadlineMs
+            | Self::ResponseSchema { .. } => Fault::Caller,
             Self::ModelUnavailable { .. }
             | Self::ModelUnauthorized { .. }
             | Self::ModelQuota { .. }

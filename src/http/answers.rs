@@ -13,6 +13,7 @@ use rag::{
     RagError,
     ask::{Answer, Ask, MAX_QUESTION, Verdict},
     engine::Event,
+    trace::{Feedback, Record},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -64,18 +65,8 @@ impl Outcome {
 
 /// What can be told without searching.
 pub fn check(ask: &Ask) -> Result<(), Problem> {
-    let got = ask.question.chars().count();
-    if ask.question.trim().is_empty() {
-        return Err(RagError::EmptyQuestion.into());
-    }
-    if got > MAX_QUESTION {
-        return Err(RagError::QuestionTooLong { got, most: MAX_QUESTION }.into());
-    }
-    top_k(ask.top_k)?;
-    match ask.as_of.as_deref().map(|date| (date, date.parse::<jiff::civil::Date>())) {
-        Some((date, Err(_))) => Err(RagError::AsOf { got: date.chars().take(40).collect() }.into()),
-        _ => Ok(()),
-    }
+    ask.validate()?;
+    top_k(ask.top_k)
 }
 
 fn top_k(top_k: Option<usize>) -> Result<(), Problem> {
@@ -228,13 +219,39 @@ impl State {
 }
 
 /// A stored answer
+///
+/// The answer as it was sent, with the question, the trace of how it came about, and the feedback it got.
 #[utoipa::path(tag = "answers", params(("id" = String, Path, description = "Its id, `ans_…`")),
-    responses((status = 200, description = "The answer", body = Answer), (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The answer", body = Record), (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json")))]
 #[get("/v1/answers/{id}")]
 pub async fn get_answer(state: web::Data<State>, id: web::Path<String>) -> Result<HttpResponse, Problem> {
     let id: AnswerId = id.parse().map_err(|_| Problem::not_found())?;
-    let (_, answer) = state.service.catalog.answer(&state.service.anywhere(), id).await?.ok_or_else(Problem::not_found)?;
-    Ok(HttpResponse::Ok().json(answer))
+    let record = state.service.record(&state.service.anywhere(), id).await?.ok_or_else(Problem::not_found)?;
+    Ok(HttpResponse::Ok().json(record))
+}
+
+/// Say what you think of an answer
+///
+/// It is kept with the answer; several may be given.
+#[utoipa::path(tag = "answers", params(("id" = String, Path, description = "The answer's id, `ans_…`")), request_body = Feedback,
+    responses((status = 201, description = "It is kept", body = Feedback), (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
+    (status = "4XX", description = "It is no feedback", body = ProblemDocument, content_type = "application/problem+json")))]
+#[post("/v1/answers/{id}/feedback")]
+pub async fn add_feedback(
+    state: web::Data<State>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let id: AnswerId = id.parse().map_err(|_| Problem::not_found())?;
+    let feedback: Feedback = body::json(&request, payload, SMALL).await?;
+    if let Some(reason) = feedback.too_long() {
+        return Err(Problem::new("invalid_request", reason));
+    }
+    match state.service.catalog.add_feedback(&state.service.anywhere(), id, &feedback).await? {
+        true => Ok(HttpResponse::Created().json(feedback)),
+        false => Err(Problem::not_found()),
+    }
 }
 
 /// A search.

@@ -255,12 +255,17 @@ fn sources(answer: &Answer) -> String {
 }
 
 fn place(citation: &Citation, chinese: bool) -> String {
-    let title = citation.document.title.as_str();
+    let title = plain(&citation.document.title);
     match &citation.page {
         Some(page) if chinese => format!("{title}，第 {} 页", page.index),
         Some(page) => format!("{title}, p. {}", page.index),
-        None => title.into(),
+        None => title,
     }
+}
+
+/// A title that shows as text: clients render what they get, and a title is whatever its uploader wrote.
+fn plain(title: &str) -> String {
+    title.replace("](", "] (").replace('<', "‹").replace("://", ":/ /").replace("www.", "www·").replace(['\n', '\r'], " ")
 }
 
 /// The chunks of one completion.

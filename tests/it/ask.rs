@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fakes::{Behaviour, Model},
-    service::{PATIENCE, Service},
+    service::{PATIENCE, Service, dossier, run},
 };
 
 const ENGLISH: &str = "# Northgale Ferries annual report 2023\n\n## Results\n\nRevenue of Northgale Ferries was 412.6 million euros in 2023, \
@@ -40,6 +40,19 @@ async fn check_citations(service: &Service, answer: &Value) {
     }
 }
 
+/// The stored answer is the one that was sent, with what led to it.
+async fn check_stored(service: &Service, answer: &Value) {
+    let stored = service.get(&format!("/v1/answers/{}", answer["id"].as_str().unwrap())).await.body;
+    for (field, value) in answer.as_object().unwrap() {
+        assert_eq!(stored[field], *value, "{field}");
+    }
+    assert!(stored["question"].is_string() && stored["feedback"].is_array(), "{stored}");
+    let trace = &stored["trace"];
+    assert_eq!(trace["ask"]["question"], stored["question"]);
+    assert!(trace["ranked"].as_array().is_some_and(|ranked| !ranked.is_empty()), "{trace}");
+    assert!(trace["versions"]["program"].is_string() && !trace["versions"]["space"].as_str().unwrap().is_empty(), "{trace}");
+}
+
 #[tokio::test]
 async fn an_answer_in_either_language_has_a_proof_that_is_in_the_page() {
     let service = with_reports(&[]).await;
@@ -55,7 +68,7 @@ async fn an_answer_in_either_language_has_a_proof_that_is_in_the_page() {
         );
         assert!(answer["text"].as_str().unwrap().contains(value), "{answer}");
         check_citations(&service, &answer).await;
-        assert_eq!(service.get(&format!("/v1/answers/{}", answer["id"].as_str().unwrap())).await.body, answer);
+        check_stored(&service, &answer).await;
     }
 }
 
@@ -146,7 +159,7 @@ async fn check_stream(service: &Service, question: &str) {
         assert_eq!(json!(citations), last["citations"]);
     }
     assert_eq!(comparable(last), comparable(&service.ask(question).await));
-    assert_eq!(service.get(&format!("/v1/answers/{}", last["id"].as_str().unwrap())).await.body, *last);
+    check_stored(service, last).await;
 }
 
 #[tokio::test]
@@ -270,4 +283,135 @@ async fn a_questioner_who_leaves_ends_the_work() {
         };
         assert!(tokio::time::timeout(PATIENCE / 2, wait).await.is_ok(), "the model is still being asked, stream: {stream}");
     }
+}
+
+#[tokio::test]
+async fn feedback_stays_with_its_answer() {
+    let service = with_reports(&[]).await;
+    let answer = service.ask("澜汐海洋设备2023年营业收入是多少？").await;
+    let path = format!("/v1/answers/{}", answer["id"].as_str().unwrap());
+    let given = json!({ "rating": "down", "reasons": ["wrong unit"], "comment": "应为万元", "correct_answer": "128,400万元" });
+    let reply = service.post(&format!("{path}/feedback"), given.clone()).await;
+    assert_eq!((reply.status, &reply.body), (201, &given));
+    assert_eq!(service.post(&format!("{path}/feedback"), json!({ "rating": "up" })).await.status, 201);
+    let kept = service.get(&path).await.body["feedback"].clone();
+    assert_eq!((kept[0]["comment"].as_str(), kept[1]["rating"].as_str()), (Some("应为万元"), Some("up")), "{kept}");
+    let check = async |path: &str, body: Value, problem: (u16, &str)| {
+        assert_eq!(service.post(path, body.clone()).await.problem(), problem, "{path} {body}");
+    };
+    let good = json!({ "rating": "up" });
+    for id in ["ans_0192f0c1a2b37c4d8e5f60718293a4b5", "ans_x", "doc_1"] {
+        check(&format!("/v1/answers/{id}/feedback"), good.clone(), (404, "not_found")).await;
+    }
+    check(&format!("{path}/feedback"), json!({ "rating": "sideways" }), (422, "invalid_request")).await;
+    check(&format!("{path}/feedback"), json!({ "rating": "up", "stars": 5 }), (422, "unknown_field")).await;
+    check(&format!("{path}/feedback"), json!({ "rating": "up", "comment": "x".repeat(4001) }), (422, "invalid_request")).await;
+}
+
+#[tokio::test]
+async fn a_replay_says_what_differs() {
+    let data = std::sync::Arc::new(tempfile::tempdir().unwrap());
+    let mut service = Service::on(data.clone(), &[]).await;
+    assert_eq!(service.ingest("northgale-2023.md", ENGLISH).await["status"], "ready");
+    let answer = service.ask("What was the revenue of Northgale Ferries in 2023?").await;
+    let id = answer["id"].as_str().unwrap().to_owned();
+    let replay = |service: &Service| {
+        let output = run(dossier().args(["replay", &id, "--json", "--url", &service.url]));
+        (output.status.code(), serde_json::from_slice::<Value>(&output.stdout).unwrap()["differences"].clone())
+    };
+    assert_eq!(replay(&service), (Some(0), json!([])));
+    // Another report says more about it.
+    let second =
+        "# Northgale Ferries annual report 2023, restated\n\nRevenue of Northgale Ferries was 409.9 million euros in 2023.\n";
+    assert_eq!(service.ingest("northgale-2023-restated.md", second).await["status"], "ready");
+    let (code, differences) = replay(&service);
+    assert!(code == Some(1) && differences.to_string().contains("ranked"), "{differences}");
+    service.kill();
+    let shown = run(dossier().args(["answers", "show", &id, "--trace", "--data"]).arg(data.path()));
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("412.6 million") && shown.contains("versions: dossier"), "{shown}");
+    let absent = run(dossier().args(["answers", "show", "ans_nothing", "--data"]).arg(data.path()));
+    assert_eq!(absent.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn a_value_is_read_out_of_proven_sentences() {
+    let service = with_reports(&[]).await;
+    let check = async |question: &str, schema: Value, value: Value, unit: Option<&str>| {
+        let reply = service.post("/v1/ask", json!({ "question": question, "response_schema": schema })).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        assert_eq!((&reply.body["value"]["value"], reply.body["value"]["unit"].as_str()), (&value, unit), "{}", reply.body);
+        check_citations(&service, &reply.body).await;
+    };
+    check("What was the revenue of Northgale Ferries in 2023?", json!("number"), json!(412_600_000), Some("EUR")).await;
+    check("澜汐海洋设备2023年营业收入是多少？", json!("number"), json!(1_284_000_000), Some("CNY")).await;
+    check("How many employees did Northgale Ferries have at the end of 2023?", json!("number"), json!(1284), Some("person"))
+        .await;
+    let object = json!({ "type": "object", "required": ["revenue"], "properties": {
+        "revenue": { "type": "number" }, "currency": { "type": "string" }, "year": { "type": "integer" } } });
+    let filled = json!({ "revenue": 412_600_000, "currency": "EUR", "year": 2023 });
+    check("What was the revenue of Northgale Ferries in 2023?", object, filled, None).await;
+
+    // What the reports cannot fill is refused.
+    let unfillable = json!({ "type": "object", "required": ["auditor"], "properties": { "auditor": { "type": "boolean" } } });
+    let question = "What was the revenue of Northgale Ferries in 2023?";
+    let reply = service.post("/v1/ask", json!({ "question": question, "response_schema": unfillable })).await;
+    assert_eq!(
+        (&reply.body["verdict"], &reply.body["refusal"]["reason"]),
+        (&json!("refused"), &json!("weak_evidence")),
+        "{}",
+        reply.body
+    );
+
+    for schema in [
+        json!("sentence"),
+        json!(7),
+        json!({}),
+        json!({ "type": "matrix" }),
+        json!({ "type": "object" }),
+        json!({ "type": "array" }),
+        json!({ "type": "string", "pattern": "x" }),
+        json!({ "type": "object", "properties": { "a": { "type": "number" } }, "required": ["b"] }),
+    ] {
+        let reply = service.post("/v1/ask", json!({ "question": question, "response_schema": schema })).await;
+        assert_eq!(reply.problem(), (422, "invalid_response_schema"), "{schema}");
+    }
+}
+
+#[tokio::test]
+async fn limits_of_a_question_are_checked_and_kept() {
+    let model = Model::start(Behaviour::Stall).await;
+    let mut settings = model.settings();
+    settings.retain(|(name, _)| !name.ends_with("TIMEOUT"));
+    let service = with_reports(&settings).await;
+    let question = "What was the revenue of Northgale Ferries in 2023?";
+    let check = async |fields: Value, problem: (u16, &str)| {
+        let mut body = json!({ "question": question });
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        for stream in [false, true] {
+            body["stream"] = stream.into();
+            assert_eq!(
+                service.post("/v1/ask", body.clone()).await.problem(),
+                problem,
+                "{}",
+                body.to_string().chars().take(200).collect::<String>()
+            );
+        }
+    };
+    check(json!({ "deadline_ms": 0 }), (422, "invalid_deadline")).await;
+    check(json!({ "deadline_ms": -1 }), (422, "invalid_request")).await;
+    check(json!({ "max_tokens": 0 }), (422, "invalid_max_tokens")).await;
+    check(json!({ "history": [{ "role": "oracle", "content": "x" }] }), (422, "invalid_request")).await;
+    let turns: Vec<Value> = (0..500).map(|n| json!({ "role": "user", "content": n.to_string() })).collect();
+    check(json!({ "history": turns }), (422, "history_too_long")).await;
+
+    // A model that says nothing is not waited for beyond the question's own time.
+    let body = json!({ "question": question, "deadline_ms": 300 });
+    assert_eq!(service.post("/v1/ask", body.clone()).await.problem(), (504, "deadline_exceeded"));
+    let mut body = body;
+    body["stream"] = true.into();
+    let request = service.request(reqwest::Method::POST, "/v1/ask").json(&body);
+    let events = crate::service::events(&request.send().await.unwrap().text().await.unwrap());
+    let last = events.last().unwrap();
+    assert_eq!((last.name.as_str(), last.data["code"].as_str()), ("error", Some("deadline_exceeded")));
 }

@@ -88,6 +88,7 @@ fn good() -> Line {
 fn endpoint(url: &str, dialect: Dialect) -> Endpoint {
     Endpoint {
         name: "test".into(),
+        card: String::new(),
         base_url: url.into(),
         api_key: "k".into(),
         model: "m".into(),
@@ -104,7 +105,7 @@ fn call() -> Call {
 }
 
 fn prompt() -> Prompt {
-    Prompt { system: "s".into(), user: "u".into(), passages: 1 }
+    Prompt { system: "s".into(), user: "u".into(), passages: 1, fence: "f".into(), max_tokens: None }
 }
 
 /// The whole text, or the code of the failure.

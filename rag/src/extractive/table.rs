@@ -139,7 +139,7 @@ impl Reader<'_> {
 }
 
 /// The header of each column: the cells of the header rows above it, spans included.
-fn headers(page: &Page, table: &Table) -> HashMap<u32, String> {
+pub(crate) fn headers(page: &Page, table: &Table) -> HashMap<u32, String> {
     let mut headers: HashMap<u32, String> = HashMap::new();
     for row in table.rows.iter().take(table.header_rows as usize) {
         for cell in row {
