@@ -82,10 +82,11 @@ fn without_leaning(text: &str) -> (String, bool) {
     let mut bare = text.trim().to_owned();
     let mut leans = false;
     for word in FRONT {
+        // Only where the word stands in front may its end be a place to cut: other texts have half a character there.
         let next = bare
-            .get(..word.len())
-            .filter(|front| front.eq_ignore_ascii_case(word))
-            .and(bare[word.len().min(bare.len())..].chars().next());
+            .split_at_checked(word.len())
+            .filter(|(front, _)| front.eq_ignore_ascii_case(word))
+            .and_then(|(_, rest)| rest.chars().next());
         if next.is_some_and(|next| !word.is_ascii() || !next.is_ascii_alphanumeric()) {
             bare = bare[word.len()..].trim_start_matches([' ', ',', '，']).to_owned();
             leans = true;
