@@ -99,6 +99,7 @@ async fn the_openapi_document_has_every_route_and_every_schema() {
     PATCH /v1/scenarios/{scenario}/documents/{id}
     POST /v1/admin/index/promote
     POST /v1/admin/index/rollback
+    POST /v1/answers/{id}/feedback
     POST /v1/ask
     POST /v1/batches
     POST /v1/batches/{id}/items
