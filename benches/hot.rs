@@ -119,7 +119,8 @@ async fn queries(folder: &Path, builtin: Arc<Builtin>, call: &Call) {
     let searcher = Searcher::new(catalog.clone(), live);
     let passages = catalog.frequencies(call, &[]).await.unwrap().0;
     for (name, mode) in [("words", Mode::Lexical), ("meaning", Mode::Dense), ("both", Mode::Hybrid)] {
-        let query = |text: &str| Query { text: text.into(), mode, top_k: 10, filters: Filters::default(), as_of: None };
+        let query =
+            |text: &str| Query { text: text.into(), mode, top_k: 10, filters: Filters::default(), as_of: None, explain: false };
         let mut best = Duration::MAX;
         for text in ["2023年的营业收入是多少？", "What were total revenues in fiscal 2023?"].repeat(10) {
             let start = Instant::now();

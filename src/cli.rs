@@ -12,7 +12,7 @@ use index::{
     IndexError,
     corpus::{BatchId, DocumentId},
     fault::{Coded, Fault},
-    hit::{Filters, Mode},
+    hit::{Filters, Mode, Query},
 };
 use ingest::{
     IngestError,
@@ -204,6 +204,15 @@ enum Command {
         /// Which arms run.
         #[arg(long, value_enum, default_value = "hybrid")]
         mode: Arms,
+        /// Leave out documents dated after this day.
+        #[arg(long, value_name = "DATE")]
+        as_of: Option<String>,
+        /// A condition on documents: `year=2023`, `kind=annual`, `date>=2023-01-01`; may be given several times.
+        #[arg(long = "filter", value_name = "CONDITION", value_parser = condition)]
+        filters: Vec<(String, Value)>,
+        /// Say what the question was taken to ask and how each hit came to its score.
+        #[arg(long)]
+        explain: bool,
         #[command(flatten)]
         scenario: Scenario,
     },
@@ -428,6 +437,18 @@ enum Docs {
         #[command(flatten)]
         scenario: Scenario,
     },
+    /// Say where a document fell out of the search for a question
+    WhyNot {
+        /// The question.
+        question: String,
+        /// Its id.
+        id: String,
+        /// Passages that the search returns.
+        #[arg(long, default_value_t = 10, value_name = "N")]
+        top_k: usize,
+        #[command(flatten)]
+        scenario: Scenario,
+    },
     /// Show the passages of a document
     Passages {
         /// Its id.
@@ -473,6 +494,17 @@ enum Eval {
     Run(Box<EvalRun>),
     /// Check a set or suite, its documents included, and count what a run would do
     Plan(EvalPlan),
+    /// Train the weights of the ranking on sets, and say out of fold what they gain
+    TrainRank(EvalTrain),
+    /// Make one set of several: all questions over all documents
+    Merge {
+        /// The folders of the sets.
+        #[arg(required = true, value_name = "DIR")]
+        dirs: Vec<PathBuf>,
+        /// The folder of the new set.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Check a set or suite and exit
     Lint {
         /// The folder.
@@ -571,6 +603,25 @@ pub enum EvalBaseline {
 }
 
 #[derive(Debug, Args)]
+pub struct EvalTrain {
+    /// The folders of the sets.
+    #[arg(required = true, value_name = "DIR")]
+    pub dirs: Vec<PathBuf>,
+    /// Only so many questions of each set.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Keep what is ingested in folders of this one, so that the next run computes nothing again.
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// Write the weights to this file.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Write the features of all candidates to this file, one JSON line per question.
+    #[arg(long, value_name = "FILE")]
+    pub examples: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub struct EvalPlan {
     /// The folder.
     pub dir: PathBuf,
@@ -602,6 +653,34 @@ impl From<&EvalGuard> for eval::Guard {
     fn from(guard: &EvalGuard) -> Self {
         Self { alpha: guard.alpha, least_drop: guard.least_drop / 100.0, allow_corpus_change: guard.allow_corpus_change }
     }
+}
+
+/// `field=value`, `field>=value` and their like; a value is read as JSON if it is some.
+fn condition(text: &str) -> Result<(String, Value), String> {
+    const SIGNS: [(&str, &str); 5] = [(">=", "gte"), ("<=", "lte"), (">", "gt"), ("<", "lt"), ("=", "")];
+    let found = SIGNS.iter().filter_map(|(sign, bound)| Some((text.find(sign)?, sign, bound)));
+    let Some((at, sign, bound)) = found.min_by_key(|(at, sign, _)| (*at, std::cmp::Reverse(sign.len()))) else {
+        return Err("write field=value, field>=value, field>value, field<=value or field<value".into());
+    };
+    let (field, value) = (text[..at].trim(), text[at + sign.len()..].trim());
+    if field.is_empty() || value.is_empty() {
+        return Err("the field or the value is missing".into());
+    }
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+    Ok((field.to_owned(), if bound.is_empty() { value } else { json!({ (*bound): value }) }))
+}
+
+/// Conditions as filters; two bounds of one field are a range.
+fn together(conditions: Vec<(String, Value)>) -> Filters {
+    let mut filters = Filters::default();
+    for (field, value) in conditions {
+        if let (Some(Value::Object(range)), Value::Object(more)) = (filters.0.get_mut(&field), &value) {
+            range.extend(more.clone());
+            continue;
+        }
+        filters.0.insert(field, value);
+    }
+    filters
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -839,6 +918,12 @@ async fn run(line: Line) -> Result<u8, Failure> {
             }
         }
         Command::Eval { command: Eval::Run(run) } => crate::target::eval(&run, &settings, common.json).await,
+        Command::Eval { command: Eval::Merge { dirs, out } } => {
+            let (documents, questions) = eval::merge::merge(&dirs, &out)?;
+            println!("{}: {documents} documents, {questions} questions", out.display());
+            Ok(exit::OK)
+        }
+        Command::Eval { command: Eval::TrainRank(train) } => crate::target::train(&train, &settings, common.json).await,
         Command::Eval { command: Eval::Plan(plan) } => {
             let found = eval::plan::plan(&plan.dir, plan.ask, plan.limit, &(&plan.guard).into())?;
             if common.json {
@@ -945,8 +1030,9 @@ async fn with_door(door: &Door, command: Command, json: bool) -> Result<u8, Fail
             }
             Ok(exit::OK)
         }
-        Command::Search { query, top_k, mode, scenario } => {
-            let hits = door.search(&scenario.scenario, &query, mode.into(), top_k, &Filters::default()).await?;
+        Command::Search { query, top_k, mode, as_of, filters, explain, scenario } => {
+            let query = Query { text: query, mode: mode.into(), top_k, filters: together(filters), as_of, explain };
+            let hits = door.search(&scenario.scenario, &query).await?;
             if json {
                 show::json(&hits)
             } else {
@@ -1127,6 +1213,12 @@ async fn docs(door: &Door, command: Docs, json: bool) -> Result<u8, Failure> {
         Docs::Show { id, scenario } => {
             let document = door.document(&scenario.scenario, parse(&id)?).await?.ok_or_else(|| missing(&id))?;
             if json { show::json(&document) } else { show::document(&document) }
+        }
+        Docs::WhyNot { question, id, top_k, scenario } => {
+            let query =
+                Query { text: question, mode: Mode::Hybrid, top_k, filters: Filters::default(), as_of: None, explain: true };
+            let why = door.why_not(&scenario.scenario, &query, parse(&id)?).await?.ok_or_else(|| missing(&id))?;
+            if json { show::json(&why) } else { show::why_not(&why) }
         }
         Docs::Passages { id, scenario } => {
             let passages = door.passages(&scenario.scenario, parse(&id)?).await?.ok_or_else(|| missing(&id))?;

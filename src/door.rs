@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use index::{
     corpus::{AnswerId, BatchId, Document, DocumentId},
-    hit::{Filters, Hits, Mode, Query},
+    hit::{Hits, Query},
     scope::Call,
 };
 use ingest::{
@@ -15,6 +15,7 @@ use rag::{
     ask::{Answer, Ask},
     engine::Event,
     trace::Record,
+    why_not::WhyNot,
 };
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
@@ -124,21 +125,15 @@ impl Door {
     }
 
     /// Finds passages.
-    pub async fn search(
-        &self,
-        scenario: &str,
-        query: &str,
-        mode: Mode,
-        top_k: usize,
-        filters: &Filters,
-    ) -> Result<Hits, Failure> {
+    pub async fn search(&self, scenario: &str, query: &Query) -> Result<Hits, Failure> {
         match self {
-            Self::Local(service) => {
-                let query = Query { text: query.into(), mode, top_k, filters: filters.clone(), as_of: None };
-                Ok(service.engine.search(&service.call(scenario).await?, &query).await?)
-            }
+            Self::Local(service) => Ok(service.search(&service.call(scenario).await?, query).await?),
             Self::Remote(remote) => {
-                let body = json!({ "query": query, "scenario": scenario, "mode": mode, "top_k": top_k, "filters": filters });
+                let Query { text, mode, top_k, filters, as_of, explain } = query;
+                let body = json!({
+                    "query": text, "scenario": scenario, "mode": mode, "top_k": top_k, "filters": filters, "as_of": as_of,
+                    "explain": explain,
+                });
                 remote.json(Method::POST, "/v1/search", Some(body)).await
             }
         }
@@ -195,6 +190,21 @@ impl Door {
                 match remote.delete(&format!("{}{with}", scenario_path(name)?)).await? {
                     true => Ok(()),
                     false => Err(index::IndexError::NoScenario { name: name.into() }.into()),
+                }
+            }
+        }
+    }
+
+    /// Why a query does not find a document; `None` if there is no such document.
+    pub async fn why_not(&self, scenario: &str, query: &Query, id: DocumentId) -> Result<Option<WhyNot>, Failure> {
+        match self {
+            Self::Local(service) => Ok(service.why_not(&service.call(scenario).await?, query, id).await?),
+            Self::Remote(remote) => {
+                let body = json!({ "question": query.text, "top_k": query.top_k });
+                let path = format!("/v1/scenarios/{scenario}/documents/{id}/why-not");
+                match remote.json(Method::POST, &path, Some(body)).await {
+                    Err(failure) if failure.code == "not_found" => Ok(None),
+                    why => why.map(Some),
                 }
             }
         }
@@ -354,6 +364,16 @@ impl Door {
 }
 
 impl Service {
+    /// Finds passages, as an answer in the call's scenario would.
+    pub async fn search(&self, call: &Call, query: &Query) -> Result<Hits, rag::RagError> {
+        self.engine.search(call, self.pack(call).await?.as_deref(), query).await
+    }
+
+    /// Why a query does not find a document; `None` if there is no such document.
+    pub async fn why_not(&self, call: &Call, query: &Query, id: DocumentId) -> Result<Option<WhyNot>, rag::RagError> {
+        self.engine.why_not(call, self.pack(call).await?.as_deref(), query, id).await
+    }
+
     /// Answers a question and stores the answer.
     pub async fn answer(
         &self,

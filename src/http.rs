@@ -207,6 +207,7 @@ fn routes(config: &mut ServiceConfig) {
         .service(documents::get_content)
         .service(documents::get_page)
         .service(documents::list_passages)
+        .service(documents::tell_why_not)
         .service(batches::create_batch)
         .service(batches::show_batch)
         .service(batches::add_items)

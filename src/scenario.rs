@@ -198,6 +198,14 @@ impl Service {
         })
     }
 
+    /// The pack that the call's scenario reads questions with, if not the usual one.
+    ///
+    /// # Errors
+    /// `not_found`, `catalog`.
+    pub async fn pack(&self, call: &Call) -> Result<Option<String>, IndexError> {
+        Ok(read(&self.catalog.scenario(call).await?).pack)
+    }
+
     /// All scenarios, `default` first.
     pub async fn scenarios(&self) -> Result<Vec<Scenario>, IndexError> {
         let call = self.anywhere();

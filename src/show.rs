@@ -13,9 +13,10 @@ use rag::{
     card::{Card, Origin},
     pack::Pack,
     trace::{Difference, Record},
+    why_not::WhyNot,
 };
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::scenario::Scenario;
 
@@ -165,10 +166,42 @@ pub fn pack(pack: &Pack, used: bool) {
     );
 }
 
+/// Where a document fell out of a search.
+pub fn why_not(why: &WhyNot) {
+    println!("{}: {}", why.step, why.reason);
+    for place in &why.passages {
+        let rank = |name: &str, rank: Option<u32>| rank.map_or(format!("{name} –"), |rank| format!("{name} {rank}"));
+        let heading = place.heading.as_ref().map(|heading| format!(" · {}", clip(heading, 60))).unwrap_or_default();
+        println!(
+            "  p. {}{heading}\n      {}, {}, {}, {}; words {:.3}, cosine {}",
+            place.part,
+            rank("by words", place.lexical_rank),
+            rank("by meaning", place.dense_rank),
+            rank("both", place.fused_rank),
+            rank("read", place.rank),
+            place.lexical,
+            place.cosine.map_or("–".into(), |cosine| format!("{cosine:.3}")),
+        );
+        added(&place.added);
+    }
+    println!("  understood: {}", why.understood);
+}
+
+fn added(added: &Map<String, Value>) {
+    if !added.is_empty() {
+        let parts: Vec<String> = added.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        println!("      {}", parts.join(", "));
+    }
+}
+
 /// Hits with where they stand.
 pub fn hits(hits: &Hits) {
-    for Hit { rank, score, passage, .. } in &hits.data {
+    if let Some(understood) = &hits.understood {
+        println!("understood: {understood}");
+    }
+    for Hit { rank, score, passage, why } in &hits.data {
         println!("{rank:>3}. {}{}  ({score:.3})", passage.document.title, place(passage.page.as_ref(), &passage.headings));
+        added(&why.added);
         for line in clip(&passage.text, 300).lines() {
             println!("     {line}");
         }

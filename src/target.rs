@@ -25,7 +25,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     assemble::Service,
-    cli::{EvalRun, Failure, exit},
+    cli::{EvalRun, EvalTrain, Failure, exit},
     config::Settings,
     door::Door,
     progress, show,
@@ -36,6 +36,14 @@ const SCENARIO: &str = "default";
 
 struct Measured {
     service: Arc<Service>,
+}
+
+impl Measured {
+    async fn found(&self, text: &str, mode: Mode, top_k: usize, filters: &Filters, explain: bool) -> Result<Hits, EvalError> {
+        let query = Query { text: text.into(), mode, top_k, filters: filters.clone(), as_of: None, explain };
+        let call = self.service.call(SCENARIO).await.map_err(|e| EvalError::target(&e))?;
+        self.service.search(&call, &query).await.map_err(|e| EvalError::target(&e))
+    }
 }
 
 /// Runs a set or a suite and prints its report; the exit code says whether the gates held.
@@ -217,6 +225,34 @@ pub async fn learn(
     Ok(exit::OK)
 }
 
+/// Trains the weights of the ranking on sets and prints what they gain.
+pub async fn train(train: &EvalTrain, settings: &Settings, json: bool) -> Result<u8, Failure> {
+    let throwaway =
+        tempfile::tempdir().map_err(|e| Failure::new(exit::FAILED, "storage", format!("no throwaway directory: {e}")))?;
+    let keep = train.keep.as_deref().unwrap_or(throwaway.path());
+    let mut sets = Vec::with_capacity(train.dirs.len());
+    for dir in &train.dirs {
+        let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let target = Measured { service: Service::open(&keep.join(format!("data-{name}")), settings.clone()).await? };
+        let examples = eval::train::examples(&target, dir, train.limit).await;
+        target.service.close().await;
+        sets.push(examples?);
+    }
+    if let Some(file) = &train.examples {
+        write_text(file, &sets.iter().map(eval::train::Examples::lines).collect::<String>())?;
+    }
+    let trained = eval::train::train(&sets);
+    if let Some(file) = &train.out {
+        write_text(file, &trained.file())?;
+    }
+    if json {
+        show::json(&trained)
+    } else {
+        print!("{}\n{}", trained.table(), trained.file())
+    }
+    Ok(exit::OK)
+}
+
 /// Compares two runs; the exit code says whether the later one is worse.
 pub fn compare(before: &Path, after: &Path, guard: &eval::Guard, json: bool) -> Result<u8, Failure> {
     let comparison = Comparison::of(&Record::read(before)?, &Record::read(after)?, guard)?.with_detectable();
@@ -286,9 +322,11 @@ impl Target for Measured {
     }
 
     async fn search(&self, query: &str, mode: Mode, top_k: usize, filters: &Filters) -> Result<Hits, EvalError> {
-        let query = Query { text: query.into(), mode, top_k, filters: filters.clone(), as_of: None };
-        let call = self.service.call(SCENARIO).await.map_err(|e| EvalError::target(&e))?;
-        self.service.engine.search(&call, &query).await.map_err(|e| EvalError::target(&e))
+        self.found(query, mode, top_k, filters, false).await
+    }
+
+    async fn explained(&self, query: &str, top_k: usize, filters: &Filters) -> Result<Hits, EvalError> {
+        self.found(query, Mode::Hybrid, top_k, filters, true).await
     }
 
     async fn ask(&self, ask: &Ask) -> Result<Answer, EvalError> {

@@ -24,6 +24,7 @@ mod interval;
 mod invalid;
 pub mod learn;
 pub mod matching;
+pub mod merge;
 pub mod metric;
 pub mod mutant;
 pub mod outcome;
@@ -39,6 +40,7 @@ mod shelf;
 pub mod suite;
 pub mod swap;
 pub mod tables;
+pub mod train;
 
 pub use baseline::{Comparison, Guard, Record};
 pub use mutant::Mutant;
@@ -52,6 +54,10 @@ pub trait Target: Send + Sync {
     async fn ingest(&self, corpus: &Path) -> Result<Ingested, EvalError>;
     /// Searches it.
     async fn search(&self, query: &str, mode: Mode, top_k: usize, filters: &Filters) -> Result<Hits, EvalError>;
+    /// Searches it and has every hit explained; a target that explains nothing just searches.
+    async fn explained(&self, query: &str, top_k: usize, filters: &Filters) -> Result<Hits, EvalError> {
+        self.search(query, Mode::Hybrid, top_k, filters).await
+    }
     /// Asks it.
     async fn ask(&self, ask: &Ask) -> Result<Answer, EvalError>;
     /// The stored text of a page or part; `None` if there is no such page.

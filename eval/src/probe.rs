@@ -177,6 +177,16 @@ enum Key<'a, T> {
 }
 
 impl Probe {
+    /// The unit that a hit is, named as those that are looked for.
+    pub(crate) fn unit_of(&self, hit: &Hit) -> String {
+        let source = &hit.passage.document;
+        let name = self.documents.iter().find(|name| is_called(source, name)).cloned().unwrap_or_else(|| source.id.to_string());
+        match self.places.is_empty() {
+            true => name,
+            false => format!("{name} {:?}", Place::Page(hit.passage.page.as_ref().map_or(hit.passage.part, |p| p.index))),
+        }
+    }
+
     fn by_document(&self, hits: &[Hit]) -> Option<Judged> {
         let gold: HashMap<Key<String>, u32> = self.documents.iter().map(|d| (Key::Gold(d), 1)).collect();
         let ranking = hits.iter().map(|hit| {

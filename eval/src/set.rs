@@ -204,6 +204,16 @@ impl Set {
         })
     }
 
+    /// Its documents.
+    pub(crate) fn documents(&self) -> &Path {
+        &self.corpus.path
+    }
+
+    /// Its questions over all of its documents.
+    pub(crate) fn probes(&self, limit: Option<usize>) -> Vec<Probe> {
+        spread(&self.questions, limit).into_iter().map(|question| question.probe(None)).collect()
+    }
+
     fn settings(&self, limit: Option<usize>) -> Vec<(String, Vec<Probe>)> {
         let picked = spread(&self.questions, limit);
         let languages: BTreeSet<&str> = picked.iter().map(|q| q.lang.as_str()).collect();

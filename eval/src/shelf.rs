@@ -44,6 +44,7 @@ impl Shelf {
             version: 1,
             metadata: Map::new(),
             name: name.to_owned(),
+            facts: Map::new(),
         };
         let paged = text.contains('\u{c}');
         for (page, text) in (1..).zip(text.split('\u{c}')) {
@@ -111,7 +112,7 @@ impl Target for Shelf {
             },
             why: Why::default(),
         });
-        Ok(Hits { data: hits.collect(), vectors_pending: 0 })
+        Ok(Hits { data: hits.collect(), vectors_pending: 0, understood: None })
     }
 
     async fn ask(&self, ask: &Ask) -> Result<Answer, EvalError> {

@@ -17,7 +17,7 @@ use crate::{
     IndexError,
     corpus::{AnswerId, Document, DocumentId, Failure, PageRef, Passage, PassageId, PassageKind, Status},
     db::{Db, now, rfc3339},
-    hit::{Filters, Found, Source},
+    hit::{Filters, Found, Snippet, Source},
     page::{Page, Word},
     scope::{Call, Scope},
 };
@@ -286,9 +286,40 @@ impl Catalog {
                         version: row.get::<i64, _>(12) as u32,
                         metadata: from_json(&row.get::<String, _>(13))?,
                         name: row.get(14),
+                        facts: Map::new(),
                     },
                 };
                 Ok((id, found))
+            })
+            .collect()
+    }
+
+    /// Passages by id as far as they are read to rank them. Only what the scope holds and has published comes back.
+    pub async fn snippets(&self, call: &Call, ids: &[Uuid]) -> Result<HashMap<Uuid, Snippet>, IndexError> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let sql = format!(
+            "SELECT p.id, p.document, p.part, p.kind, p.text, p.headings FROM passages p \
+             JOIN versions v ON v.document = p.document AND v.version = p.version AND v.state = 'live' \
+             WHERE v.tenant = $1 AND v.scenario = $2 AND p.id IN ({})",
+            places(3, ids.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(call.scope.tenant()).bind(call.scope.scenario());
+        for id in ids {
+            query = query.bind(key(*id));
+        }
+        let rows = query.fetch_all(self.db.read()).await?;
+        rows.iter()
+            .map(|row| {
+                let snippet = Snippet {
+                    document: DocumentId(uuid(row.get(1))?),
+                    part: row.get::<i64, _>(2) as u32,
+                    kind: kind(row.get(3)),
+                    text: row.get(4),
+                    headings: from_json(&row.get::<String, _>(5))?,
+                };
+                Ok((uuid(row.get(0))?, snippet))
             })
             .collect()
     }
@@ -302,7 +333,8 @@ impl Catalog {
             return Ok(sources);
         }
         let rows = sqlx::query(
-            "SELECT id, external_id, title, version, metadata, name, language FROM documents \
+            "SELECT id, external_id, title, version, metadata, name, \
+             (SELECT facts FROM versions v WHERE v.document = documents.id AND v.version = documents.version) FROM documents \
              WHERE tenant = $1 AND scenario = $2 AND version > 0 ORDER BY created_at, id",
         )
         .bind(call.scope.tenant())
@@ -319,6 +351,7 @@ impl Catalog {
                     version: row.get::<i64, _>(3) as u32,
                     metadata: from_json(&row.get::<String, _>(4))?,
                     name: row.get(5),
+                    facts: row.get::<Option<String>, _>(6).map_or(Ok(Map::new()), |facts| from_json(&facts))?,
                 })
             })
             .collect::<Result<Vec<_>, IndexError>>()?;
@@ -350,8 +383,16 @@ impl Catalog {
             return Ok(None);
         }
         let conditions = filters.0.iter().map(|(key, value)| Condition::parse(key, value)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(day) = as_of.filter(|day| !is_day(day)) {
+            return Err(IndexError::Filter {
+                key: "as_of".into(),
+                reason: format!("`{}` is no date; write one like 2023-12-31", day.chars().take(40).collect::<String>()),
+            });
+        }
         let rows = sqlx::query(
-            "SELECT id, external_id, name, title, language, metadata, labels FROM documents WHERE tenant = $1 AND scenario = $2 AND version > 0 ORDER BY id",
+            "SELECT id, external_id, name, title, language, metadata, \
+             (SELECT facts FROM versions v WHERE v.document = documents.id AND v.version = documents.version), labels FROM documents \
+             WHERE tenant = $1 AND scenario = $2 AND version > 0 ORDER BY id",
         )
         .bind(call.scope.tenant())
         .bind(call.scope.scenario())
@@ -360,15 +401,20 @@ impl Catalog {
         let mut matching = Vec::new();
         for row in &rows {
             let id = DocumentId(uuid(row.get(0))?);
-            let mut fields: Map<String, Value> = from_json(&row.get::<String, _>(5))?;
+            let facts = row.get::<Option<String>, _>(6).map_or(Ok(Map::new()), |facts| from_json(&facts))?;
+            let (said, read): (Map<_, _>, Map<_, _>) = facts.into_iter().partition(|(_, fact)| is_said(fact));
+            let mut fields = plain(&read);
+            // What the caller said stands above what was read, and what was said of a fact above metadata.
+            fields.extend(from_json::<Map<String, Value>>(&row.get::<String, _>(5))?);
+            fields.extend(plain(&said));
             for (at, name) in [(1, "external_id"), (2, "name"), (3, "title"), (4, "language")] {
                 if let Some(text) = row.get::<Option<String>, _>(at) {
                     fields.insert(name.into(), text.into());
                 }
             }
             fields.insert("id".into(), id.to_string().into());
-            fields.insert("labels".into(), from_json(&row.get::<String, _>(6))?);
-            let later = as_of.is_some_and(|as_of| fields.get("date").and_then(Value::as_str).is_some_and(|date| date > as_of));
+            fields.insert("labels".into(), from_json(&row.get::<String, _>(7))?);
+            let later = as_of.is_some_and(|day| fields.get("date").and_then(Value::as_str).is_some_and(|date| after(date, day)));
             if !later && conditions.iter().all(|condition| condition.holds(&fields)) {
                 matching.push(id);
             }
@@ -540,6 +586,9 @@ impl<'a> Condition<'a> {
                     if !bound.is_number() && !bound.is_string() {
                         return Err(wrong(&format!("the bound `{name}` must be a number or a text")));
                     }
+                    if field == "date" && !bound.as_str().is_some_and(is_day) {
+                        return Err(wrong(&format!("{bound} is no date; write one like 2023-12-31")));
+                    }
                 }
                 Test::Range(bounds.iter().map(|(name, bound)| (name.as_str(), bound)).collect())
             }
@@ -572,9 +621,53 @@ fn equal(a: &Value, b: &Value) -> bool {
 }
 
 fn order(a: &Value, b: &Value) -> Option<std::cmp::Ordering> {
+    let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
     match (a, b) {
         (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
-        _ => a.as_f64()?.partial_cmp(&b.as_f64()?),
+        // `"2023"` in the metadata lies within a range of numbers.
+        _ => number(a)?.partial_cmp(&number(b)?),
+    }
+}
+
+/// Whether somebody said a fact, and it was not read.
+pub fn is_said(fact: &Value) -> bool {
+    fact["from"].as_str().is_some_and(|from| matches!(from, "manifest" | "patch"))
+}
+
+/// What was read of a document as fields that can be filtered: `company`, `ticker`, `kind`, `form`, `year`, `period`, `date`,
+/// `currency`.
+fn plain(facts: &Map<String, Value>) -> Map<String, Value> {
+    let mut fields = Map::new();
+    for name in ["company", "ticker", "kind", "form", "date", "currency"] {
+        if let Some(value) = facts.get(name).map(|fact| fact.get("value").unwrap_or(fact)).filter(|value| value.is_string()) {
+            fields.insert(name.into(), value.clone());
+        }
+    }
+    if let Some(period) = facts.get("period").and_then(|fact| fact.get("value")) {
+        fields.extend(period.get("year").map(|year| ("year".to_owned(), year.clone())));
+        fields.extend(period.get("part").map(|part| ("period".to_owned(), part.clone())));
+    }
+    fields
+}
+
+/// Whether a text is a day, a month, a year or a time, as RFC 3339 writes them.
+fn is_day(text: &str) -> bool {
+    let padded = match text.len() {
+        4 => format!("{text}-01-01"),
+        7 => format!("{text}-01"),
+        // Dates are compared as texts: without its dashes one would stand wrong.
+        _ if !text.contains('-') => return false,
+        _ => text.to_owned(),
+    };
+    padded.parse::<jiff::civil::Date>().is_ok() || text.parse::<jiff::Timestamp>().is_ok()
+}
+
+/// Whether a date, as far as it is given, lies wholly after a day: a document dated `2023` may be of the first of January.
+fn after(date: &str, day: &str) -> bool {
+    let length = date.len().min(day.len()).min(10);
+    match (date.get(..length), day.get(..length)) {
+        (Some(date), Some(day)) => date > day,
+        _ => false,
     }
 }
 
@@ -688,6 +781,26 @@ mod tests {
         check(json!("云"), json!({ "year": ["云", "网"] }), true);
         check(json!(2023), json!({}), false);
         check(json!(null), json!({}), true);
+    }
+
+    #[test]
+    fn a_number_written_as_a_text_lies_in_a_range() {
+        check(json!({ "gte": 2022, "lt": 2024 }), json!({ "year": "2023" }), true);
+        check(json!({ "gt": 2023 }), json!({ "year": "年报" }), false);
+    }
+
+    #[test]
+    fn a_date_is_compared_as_far_as_it_is_given() {
+        assert!(after("2023-07-01", "2023-06-30") && after("2024", "2023-12-31") && !after("2023", "2023-06-30"));
+        assert!(!after("2023-06-30T08:00:00Z", "2023-06-30"));
+        for text in ["2023", "2023-06", "2023-06-30", "2023-06-30T08:00:00Z"] {
+            assert!(is_day(text), "{text}");
+        }
+        for text in ["", "yesterday", "2023-13", "20230630", "去年"] {
+            assert!(!is_day(text), "{text}");
+        }
+        let error = Condition::parse("date", &json!({ "gte": "last year" })).err().unwrap().to_string();
+        assert_eq!(error, "filter `date`: \"last year\" is no date; write one like 2023-12-31");
     }
 
     #[test]

@@ -33,8 +33,10 @@ pub struct Query {
     pub top_k: usize,
     /// Which documents may be returned; empty for all of the scenario.
     pub filters: Filters,
-    /// Leave out documents whose metadata give a later `date` (RFC 3339).
+    /// Leave out documents that are dated later (RFC 3339, or a date).
     pub as_of: Option<String>,
+    /// Whether hits say how they came to their score.
+    pub explain: bool,
 }
 
 /// Conditions on documents; all must hold. The key is `id`, `external_id`, `name`, `title`, `language`, `labels`, or a field of the metadata;
@@ -97,6 +99,9 @@ pub struct Source {
     /// The name it came under; not on the wire of citations.
     #[serde(default)]
     pub name: String,
+    /// What was read of it (company, kind, period, date), where the documents of a scope are listed; not on the wire.
+    #[serde(skip)]
+    pub facts: Map<String, Value>,
 }
 
 /// How a hit was found.
@@ -117,6 +122,14 @@ pub struct Why {
     /// What the document's company and period added, where the question names them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub routed: Option<f32>,
+    /// If it was asked to explain: what each feature added to the score, by name, and the ranks on the way.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = Object)]
+    pub added: Map<String, Value>,
+    /// If it was asked to explain: the features before they are weighed.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = Object)]
+    pub features: Map<String, Value>,
 }
 
 /// What a search returns.
@@ -126,4 +139,23 @@ pub struct Hits {
     pub data: Vec<Hit>,
     /// Documents of the scenario that are found by words only so far, because their vectors are pending.
     pub vectors_pending: u32,
+    /// If it was asked to explain: what the question was taken to ask, and where it was looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object)]
+    pub understood: Option<Value>,
+}
+
+/// A passage as far as it is read to rank it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snippet {
+    /// Its document.
+    pub document: DocumentId,
+    /// The stored page that holds it.
+    pub part: u32,
+    /// Prose or table.
+    pub kind: PassageKind,
+    /// Its text.
+    pub text: String,
+    /// Headings above it, outermost first.
+    pub headings: Vec<String>,
 }

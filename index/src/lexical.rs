@@ -38,6 +38,7 @@ pub fn analyse(text: &str) -> Analysis {
             terms.push(match piece {
                 Piece::Word(word) => stems.term(word),
                 Piece::Exact(token) => term(token),
+                Piece::Written(_) => return,
             });
         });
     });
@@ -54,9 +55,35 @@ pub fn tokens(text: &str) -> Vec<String> {
         tokens.push(match piece {
             Piece::Word(word) => STEMMER.stem(word).into_owned(),
             Piece::Exact(token) => token.to_owned(),
+            Piece::Written(_) => return,
         });
     });
     tokens
+}
+
+/// A text as it runs: what closeness, neighbours and exact wording are read from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Running {
+    /// Each token's term in order, with the position in `written` of the word or character that completes it.
+    pub terms: Vec<(u32, u32)>,
+    /// Words as they are written, stop words included, and Chinese characters, each as a term.
+    pub written: Vec<u32>,
+}
+
+/// Cuts a text and keeps its order.
+pub fn running(text: &str) -> Running {
+    let mut running = Running { terms: Vec::with_capacity(text.len() / 4), written: Vec::with_capacity(text.len() / 5) };
+    STEMS.with_borrow_mut(|stems| {
+        cut(&fold(text), |piece| {
+            let token = match piece {
+                Piece::Word(word) => stems.term(word),
+                Piece::Exact(token) => term(token),
+                Piece::Written(word) => return running.written.push(term(word)),
+            };
+            running.terms.push((token, u32::try_from(running.written.len().saturating_sub(1)).unwrap_or(u32::MAX)));
+        });
+    });
+    running
 }
 
 /// The number that stands for a token: FNV-1a over its bytes, 64 bits, the upper half folded onto the lower. It is
@@ -195,6 +222,8 @@ enum Piece<'a> {
     Word(&'a str),
     /// Already a token.
     Exact(&'a str),
+    /// The word or the Chinese character that the tokens after it come from; no token.
+    Written(&'a str),
 }
 
 /// Finds the tokens of a folded text in their order: runs of Chinese, and words `[a-z0-9]+(?:[._'][a-z0-9]+)*`; all
@@ -207,6 +236,7 @@ fn cut(text: &str, mut emit: impl FnMut(Piece)) {
     while at < bytes.len() {
         if bytes[at].is_ascii_alphanumeric() {
             let end = word_end(bytes, at);
+            emit(Piece::Written(&text[at..end]));
             cut_word(&text[at..end], &mut emit);
             told = numbers_in_word(text, at, end, told, &mut emit);
             at = end;
@@ -273,6 +303,7 @@ fn cut_han(text: &str, start: usize, mut told: usize, emit: &mut impl FnMut(Piec
     for c in text[start..].chars().take_while(|c| is_han(*c)) {
         let at = end;
         end += c.len_utf8();
+        emit(Piece::Written(&text[at..end]));
         if let Some(before) = before {
             let pair = &text[before..end];
             if !STOP_PAIRS.contains(&pair) {
@@ -688,6 +719,16 @@ mod tests {
     fn chinese_is_characters_and_pairs_without_stop_words() {
         check("净利润是多少？", &["净", "净利", "利", "利润", "润", "润是", "是多", "多", "少"]);
         check("公司的 growth", &["公", "公司", "司", "司的", "growth"]);
+    }
+
+    #[test]
+    fn a_running_text_keeps_order_and_wording() {
+        let english = running("the cost of sales grew");
+        assert_eq!(english.written, ["the", "cost", "of", "sales", "grew"].map(term));
+        assert_eq!(english.terms, [(term("cost"), 1), (term("sale"), 3), (term("grew"), 4)]);
+        let chinese = running("净利润");
+        assert_eq!(chinese.written, ["净", "利", "润"].map(term));
+        assert_eq!(chinese.terms, [(term("净"), 0), (term("净利"), 1), (term("利"), 1), (term("利润"), 2), (term("润"), 2)]);
     }
 
     #[test]

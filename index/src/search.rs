@@ -5,14 +5,16 @@
 //! too, and a passage's match by words is the better of the two. Neither side is scaled by what else was found, so a passage's score does not depend on its neighbours,
 //! and candidates of one arm are scored by the other before they are compared.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use uuid::Uuid;
 
 use crate::{
     IndexError,
     catalog::Catalog,
-    corpus::DocumentId,
     embed::Space,
     generation::{Generation, Live},
     hit::{Hit, Hits, Mode, Query, Why},
@@ -31,6 +33,52 @@ pub struct Searcher {
     live: Live,
 }
 
+/// What is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Lookup<'a> {
+    /// The question or search words.
+    pub text: &'a str,
+    /// Which arms run.
+    pub mode: Mode,
+    /// Things that go by several names (`capex`, `purchases of property, plant and equipment`): each finds passages under
+    /// any of them.
+    pub things: &'a [Vec<String>],
+}
+
+/// A question as the store understands it: made once, put to as many parts of the scope as needed.
+#[derive(Clone)]
+pub struct Asked {
+    /// The generation that its vector belongs to, and that is searched with it.
+    live: Arc<Generation>,
+    words: Option<(Arm, f32)>,
+    abroad: Option<(Arm, f32)>,
+    things: Option<(Arm, f32)>,
+    meaning: Option<(Arm, f32)>,
+    /// The terms of the question and how telling each is in the scope.
+    pub terms: Vec<(u32, f32)>,
+}
+
+/// A passage that one of the arms found, scored by all of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// The passage.
+    pub id: Uuid,
+    /// The fused score.
+    pub score: f32,
+    /// BM25 as a share of the most it could reach for this question, in its own words or in translation.
+    pub lexical: f32,
+    /// The same over the names of the things that are looked for.
+    pub things: f32,
+    /// Cosine between question and passage.
+    pub cosine: Option<f32>,
+    /// What the cosine counts for in the fused score.
+    pub dense: f32,
+    /// Rank by words.
+    pub lexical_rank: Option<u32>,
+    /// Rank by meaning.
+    pub dense_rank: Option<u32>,
+}
+
 impl Searcher {
     /// A searcher over a catalog and the generation that answers.
     pub fn new(catalog: Catalog, live: Live) -> Self {
@@ -47,67 +95,108 @@ impl Searcher {
         self.live.now().embedder.space().id()
     }
 
-    /// The best passages for a query, best first.
+    /// The best passages for a query by the fused score of both arms, best first.
     ///
     /// # Errors
     /// `empty_query`, `invalid_top_k`, `filter_invalid` for the caller; `catalog`, `vector_store_unavailable`,
     /// `embedder_unavailable` when something below fails.
     pub async fn search(&self, call: &Call, query: &Query) -> Result<Hits, IndexError> {
-        self.search_within(call, query, None).await
+        let visible = self.visible(call, query).await?;
+        let asked = self.asked(call, &Lookup { text: &query.text, mode: query.mode, things: &[] }).await?;
+        let candidates = self.candidates(call, &asked, &visible, DEPTH.max(2 * query.top_k)).await?;
+        let ranked = candidates.into_iter().take(query.top_k).map(|c| (c.id, c.score, c.why())).collect();
+        self.hits(call, ranked).await
     }
 
-    /// The same among some documents of the scope.
+    /// What a query may see, if it can be asked at all.
     ///
     /// # Errors
-    /// See [`Searcher::search`].
-    pub async fn search_within(
-        &self,
-        call: &Call,
-        query: &Query,
-        within: Option<&HashSet<DocumentId>>,
-    ) -> Result<Hits, IndexError> {
+    /// `empty_query`, `invalid_top_k`, `filter_invalid` for the caller; `catalog` if it cannot be read.
+    pub async fn visible(&self, call: &Call, query: &Query) -> Result<Visible, IndexError> {
         if query.text.trim().is_empty() {
             return Err(IndexError::EmptyQuery);
         }
         if !(1..=100).contains(&query.top_k) {
             return Err(IndexError::TopK { got: query.top_k });
         }
-        let matching = self.catalog.matching(call, &query.filters, query.as_of.as_deref()).await?;
-        let documents = match (matching, within) {
-            (Some(matching), Some(within)) => Some(matching.into_iter().filter(|id| within.contains(id)).collect()),
-            (None, Some(within)) => Some(within.iter().copied().collect()),
-            (matching, None) => matching,
-        };
-        let visible = Visible { scope: call.scope.clone(), hidden: self.catalog.hidden(call).await?, documents };
-        let depth = DEPTH.max(2 * query.top_k);
+        let documents = self.catalog.matching(call, &query.filters, query.as_of.as_deref()).await?;
+        Ok(Visible { scope: call.scope.clone(), hidden: self.catalog.hidden(call).await?, documents })
+    }
+
+    /// Weighs the words of a question by the scope, looks them up in the other language if the scope holds reports in it, and
+    /// encodes what it means.
+    ///
+    /// # Errors
+    /// `catalog`, `embedder_unavailable` when something below fails.
+    pub async fn asked(&self, call: &Call, lookup: &Lookup<'_>) -> Result<Asked, IndexError> {
+        let (by_words, by_meaning) = (lookup.mode != Mode::Dense, lookup.mode != Mode::Lexical);
         let live = self.live.now();
-        let words = async {
-            match query.mode {
-                Mode::Dense => Ok(Side::default()),
-                _ => self.by_words(call, &live, &query.text, &visible, depth).await,
-            }
-        };
         let meaning = async {
-            match query.mode {
-                Mode::Lexical => Ok(Side::default()),
-                _ => self.by_meaning(call, &live, &query.text, &visible, depth).await,
+            Ok::<_, IndexError>(match by_meaning {
+                true => Some((Arm::Meaning(live.embedder.query(call, lookup.text).await?), 1.0)),
+                false => None,
+            })
+        };
+        let words = async {
+            let terms = self.weighed(call, lookup.text).await?;
+            let most = (lexical::K1 + 1.0) * terms.iter().map(|(_, idf, _)| idf).sum::<f32>() + 1e-6;
+            // Terms that the scope lacks count in the most that could be reached, but there is nothing to look up for them.
+            let known: (Vec<u32>, Vec<f32>) = terms.iter().filter(|(.., known)| *known).map(|(t, idf, _)| (*t, *idf)).unzip();
+            let arm = (by_words && !known.0.is_empty()).then_some((Arm::Words(known.0, known.1), most));
+            Ok::<_, IndexError>((arm, terms.into_iter().map(|(term, idf, _)| (term, idf)).collect::<Vec<_>>()))
+        };
+        let abroad = async { if by_words { self.translated(call, lookup.text).await } else { Ok(None) } };
+        let things = async { if by_words { self.named(call, lookup.things).await } else { Ok(None) } };
+        let ((words, terms), abroad, things, meaning) = futures::try_join!(words, abroad, things, meaning)?;
+        Ok(Asked { words, abroad, things, meaning, terms, live: live.clone() })
+    }
+
+    /// The passages that the arms find, best fused score first.
+    ///
+    /// # Errors
+    /// `vector_store_unavailable` if the store fails.
+    pub async fn candidates(
+        &self,
+        call: &Call,
+        asked: &Asked,
+        visible: &Visible,
+        depth: usize,
+    ) -> Result<Vec<Candidate>, IndexError> {
+        let store = &*asked.live.store;
+        let side = |arm: &Option<(Arm, f32)>| {
+            let arm = arm.clone();
+            async move {
+                match arm {
+                    Some((arm, scale)) => Side::search(store, call, arm, visible, depth, scale).await,
+                    None => Ok(Side::default()),
+                }
             }
         };
-        let abroad = async {
-            match query.mode {
-                Mode::Dense => Ok(Side::default()),
-                _ => self.by_translation(call, &live, &query.text, &visible, depth).await,
-            }
-        };
-        let (mut words, mut abroad, mut meaning) = futures::try_join!(words, abroad, meaning)?;
-        let (by_words, by_meaning) = (candidates(&[&words, &abroad]), meaning.found.clone());
-        complete(&*live.store, call, &visible, &mut meaning, &by_words).await?;
-        for side in [&mut words, &mut abroad] {
-            complete(&*live.store, call, &visible, side, &by_meaning).await?;
+        let (mut words, mut abroad, mut things, mut meaning) =
+            futures::try_join!(side(&asked.words), side(&asked.abroad), side(&asked.things), side(&asked.meaning))?;
+        let found = candidates(&[&words, &abroad, &things, &meaning]);
+        futures::try_join!(
+            complete(store, call, visible, &mut words, &found),
+            complete(store, call, visible, &mut abroad, &found),
+            complete(store, call, visible, &mut things, &found),
+            complete(store, call, visible, &mut meaning, &found),
+        )?;
+        Ok(fuse(asked.live.embedder.space(), found, &words.or_better(abroad), &things, &meaning))
+    }
+
+    /// Passages that were ranked, with their documents and places.
+    ///
+    /// # Errors
+    /// `catalog` if it cannot be read.
+    pub async fn hits(&self, call: &Call, ranked: Vec<(Uuid, f32, Why)>) -> Result<Hits, IndexError> {
+        let ids: Vec<Uuid> = ranked.iter().map(|(id, ..)| *id).collect();
+        let mut found = self.catalog.found(call, &ids).await?;
+        let mut data = Vec::with_capacity(ranked.len());
+        for (id, score, why) in ranked {
+            let Some(passage) = found.remove(&id) else { continue };
+            data.push(Hit { rank: data.len() as u32 + 1, score, passage, why });
         }
-        let words = words.or_better(abroad);
-        let ranked = fuse(live.embedder.space(), &words, &meaning);
-        self.hits(call, query, &words, &meaning, ranked).await
+        Ok(Hits { data, vectors_pending: self.catalog.vectors_pending(call).await?, understood: None })
     }
 
     /// How many passages the scope holds, and how many of them hold each token.
@@ -121,106 +210,66 @@ impl Searcher {
         Ok((passages, tokens.iter().map(of).collect()))
     }
 
-    async fn by_words(
-        &self,
-        call: &Call,
-        live: &Generation,
-        text: &str,
-        visible: &Visible,
-        depth: usize,
-    ) -> Result<Side, IndexError> {
+    /// The terms of a text, how telling each is in the scope, and whether the scope has it at all.
+    async fn weighed(&self, call: &Call, text: &str) -> Result<Vec<(u32, f32, bool)>, IndexError> {
         let terms: Vec<u32> = lexical::analyse(text).terms.into_iter().map(|(term, _)| term).collect();
         let (passages, counts) = self.catalog.frequencies(call, &terms).await?;
-        let idf = |term: &u32| lexical::idf(passages, counts.get(term).copied().unwrap_or(0).min(passages));
-        let most = (lexical::K1 + 1.0) * terms.iter().map(idf).sum::<f32>() + 1e-6;
-        // Terms that the scope lacks count in the most that could be reached, but there is nothing to look up for them.
-        let known: Vec<u32> = terms.into_iter().filter(|t| counts.contains_key(t)).collect();
-        if known.is_empty() {
-            return Ok(Side::default());
-        }
-        let weights = known.iter().map(idf).collect();
-        Side::search(&*live.store, call, Arm::Words(known, weights), visible, depth, most).await
+        let idf = |term: u32| lexical::idf(passages, counts.get(&term).copied().unwrap_or(0).min(passages));
+        Ok(terms.into_iter().map(|term| (term, idf(term), counts.contains_key(&term))).collect())
     }
 
     /// The question's words in the other language, if the scope holds reports in it.
-    async fn by_translation(
-        &self,
-        call: &Call,
-        live: &Generation,
-        text: &str,
-        visible: &Visible,
-        depth: usize,
-    ) -> Result<Side, IndexError> {
+    async fn translated(&self, call: &Call, text: &str) -> Result<Option<(Arm, f32)>, IndexError> {
         let asked = if text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)) { "zh" } else { "en" };
-        if !self
-            .catalog
-            .languages(call)
-            .await?
-            .iter()
-            .any(|language| matches!(language.as_str(), "zh" | "en") && language != asked)
-        {
-            return Ok(Side::default());
+        let languages = self.catalog.languages(call).await?;
+        if !languages.iter().any(|language| matches!(language.as_str(), "zh" | "en") && language != asked) {
+            return Ok(None);
         }
         let question = text.to_owned();
-        let translated = tokio::task::spawn_blocking(move || lexicon::translate(&question));
-        let translated = translated.await.map_err(|e| IndexError::Internal(e.to_string()))?;
-        let terms: Vec<u32> = translated.iter().flat_map(|word| word.terms.iter().map(|(term, _)| *term)).collect();
+        let words = tokio::task::spawn_blocking(move || lexicon::translate(&question));
+        let words = words.await.map_err(|e| IndexError::Internal(e.to_string()))?;
+        self.any_sense(call, words.into_iter().map(|word| (word.terms, word.senses)).collect()).await
+    }
+
+    /// Things under any of their names that the scope knows.
+    async fn named(&self, call: &Call, things: &[Vec<String>]) -> Result<Option<(Arm, f32)>, IndexError> {
+        let names = |thing: &Vec<String>| -> Vec<Vec<(u32, f32)>> {
+            let terms = |name: &String| lexical::analyse(name).terms.into_iter().map(|(term, _)| (term, 1.0)).collect();
+            thing.iter().map(terms).filter(|terms: &Vec<_>| !terms.is_empty()).collect()
+        };
+        let things: Vec<Vec<Vec<(u32, f32)>>> = things.iter().map(names).collect();
+        let all: Vec<u32> = things.iter().flatten().flatten().map(|(term, _)| *term).collect();
+        let (_, counts) = self.catalog.frequencies(call, &all).await?;
+        let words = things.into_iter().filter_map(|mut senses| {
+            senses.retain(|terms| terms.iter().all(|(term, _)| counts.get(term).is_some_and(|n| *n > 0)));
+            let mut terms = senses.concat();
+            terms.sort_unstable_by_key(|(term, _)| *term);
+            terms.dedup_by_key(|(term, _)| *term);
+            (!terms.is_empty()).then_some((terms, senses))
+        });
+        self.any_sense(call, words.collect()).await
+    }
+
+    /// One query over words that may stand in several forms: a passage is expected to use one of the senses, not all.
+    async fn any_sense(&self, call: &Call, words: Vec<Senses>) -> Result<Option<(Arm, f32)>, IndexError> {
+        let terms: Vec<u32> = words.iter().flat_map(|(terms, _)| terms.iter().map(|(term, _)| *term)).collect();
         let (passages, counts) = self.catalog.frequencies(call, &terms).await?;
         let idf = |term: u32| lexical::idf(passages, counts.get(&term).copied().unwrap_or(0).min(passages));
         let mut weights: HashMap<u32, f32> = HashMap::new();
         let mut most = 1e-6;
-        for word in &translated {
-            let known = word.terms.iter().filter(|(term, _)| counts.contains_key(term));
+        for (terms, senses) in &words {
+            let known = terms.iter().filter(|(term, _)| counts.contains_key(term));
             known.for_each(|(term, share)| *weights.entry(*term).or_default() += share * idf(*term));
-            // A passage is expected to use one of a word's senses, not all.
             let sense = |sense: &Vec<(u32, f32)>| sense.iter().map(|(term, share)| share * idf(*term)).sum::<f32>();
-            most += (lexical::K1 + 1.0) * word.senses.iter().map(sense).fold(0.0, f32::max);
+            most += (lexical::K1 + 1.0) * senses.iter().map(sense).fold(0.0, f32::max);
         }
         if weights.is_empty() {
-            return Ok(Side::default());
+            return Ok(None);
         }
         let mut weights: Vec<(u32, f32)> = weights.into_iter().collect();
         weights.sort_unstable_by_key(|(term, _)| *term);
         let (terms, weights) = weights.into_iter().unzip();
-        Side::search(&*live.store, call, Arm::Words(terms, weights), visible, depth, most).await
-    }
-
-    async fn by_meaning(
-        &self,
-        call: &Call,
-        live: &Generation,
-        text: &str,
-        visible: &Visible,
-        depth: usize,
-    ) -> Result<Side, IndexError> {
-        let vector = live.embedder.query(call, text).await?;
-        Side::search(&*live.store, call, Arm::Meaning(vector), visible, depth, 1.0).await
-    }
-
-    async fn hits(
-        &self,
-        call: &Call,
-        query: &Query,
-        words: &Side,
-        meaning: &Side,
-        mut ranked: Vec<(Uuid, f32)>,
-    ) -> Result<Hits, IndexError> {
-        ranked.truncate(query.top_k);
-        let ids: Vec<Uuid> = ranked.iter().map(|(id, _)| *id).collect();
-        let mut found = self.catalog.found(call, &ids).await?;
-        let mut data = Vec::with_capacity(ranked.len());
-        for (id, score) in ranked {
-            let Some(passage) = found.remove(&id) else { continue };
-            let why = Why {
-                dense_rank: meaning.rank(&id),
-                lexical_rank: words.rank(&id),
-                cosine: meaning.scores.get(&id).copied(),
-                lexical: words.scores.get(&id).copied(),
-                routed: None,
-            };
-            data.push(Hit { rank: data.len() as u32 + 1, score, passage, why });
-        }
-        Ok(Hits { data, vectors_pending: self.catalog.vectors_pending(call).await? })
+        Ok(Some((Arm::Words(terms, weights), most)))
     }
 }
 
@@ -240,20 +289,44 @@ async fn complete(
     Ok(())
 }
 
-fn fuse(space: &Space, words: &Side, meaning: &Side) -> Vec<(Uuid, f32)> {
-    let candidates: HashSet<Uuid> = words.found.iter().chain(&meaning.found).copied().collect();
-    let mut ranked: Vec<(Uuid, f32)> = candidates
-        .into_iter()
-        .map(|id| {
-            let lexical = words.scores.get(&id).copied().unwrap_or(0.0);
-            // A passage whose vector is pending is judged by its words alone, as if its cosine were at the floor.
-            let dense = meaning.scores.get(&id).map_or(0.0, |cosine| space.beta * (cosine - space.cosine_floor));
-            (id, lexical + dense)
-        })
-        .collect();
-    ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+fn fuse(space: &Space, found: Vec<Uuid>, words: &Side, things: &Side, meaning: &Side) -> Vec<Candidate> {
+    let (by_words, by_meaning) = (words.ranks(), meaning.ranks());
+    let candidate = |id: Uuid| {
+        let lexical = words.scores.get(&id).copied().unwrap_or(0.0);
+        let cosine = meaning.scores.get(&id).copied();
+        // A passage whose vector is pending is judged by its words alone, as if its cosine were at the floor.
+        let dense = cosine.map_or(0.0, |cosine| space.beta * (cosine - space.cosine_floor));
+        Candidate {
+            id,
+            score: lexical + dense,
+            lexical,
+            things: things.scores.get(&id).copied().unwrap_or(0.0),
+            cosine,
+            dense,
+            lexical_rank: by_words.get(&id).copied(),
+            dense_rank: by_meaning.get(&id).copied(),
+        }
+    };
+    let mut ranked: Vec<Candidate> = found.into_iter().map(candidate).collect();
+    ranked.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
     ranked
 }
+
+impl Candidate {
+    /// How it was found.
+    pub fn why(&self) -> Why {
+        Why {
+            dense_rank: self.dense_rank,
+            lexical_rank: self.lexical_rank,
+            cosine: self.cosine,
+            lexical: (self.lexical > 0.0).then_some(self.lexical),
+            ..Why::default()
+        }
+    }
+}
+
+/// The terms of a word with their shares, and those of each of its senses.
+type Senses = (Vec<(u32, f32)>, Vec<Vec<(u32, f32)>>);
 
 /// The candidates of some sides, each once.
 fn candidates(sides: &[&Side]) -> Vec<Uuid> {
@@ -308,7 +381,7 @@ impl Side {
         self
     }
 
-    fn rank(&self, id: &Uuid) -> Option<u32> {
-        self.found.iter().position(|found| found == id).map(|at| at as u32 + 1)
+    fn ranks(&self) -> HashMap<Uuid, u32> {
+        self.found.iter().zip(1..).map(|(id, rank)| (*id, rank)).collect()
     }
 }

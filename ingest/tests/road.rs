@@ -67,7 +67,7 @@ impl House {
     }
 
     async fn search(&self, text: &str, mode: Mode) -> Vec<String> {
-        let query = Query { text: text.into(), mode, top_k: 5, filters: Filters::default(), as_of: None };
+        let query = Query { text: text.into(), mode, top_k: 5, filters: Filters::default(), as_of: None, explain: false };
         let hits = self.searcher.search(&call(), &query).await.unwrap();
         hits.data.into_iter().map(|hit| format!("{}: {}", hit.passage.document.title, hit.passage.text)).collect()
     }

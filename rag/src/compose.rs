@@ -189,6 +189,7 @@ mod tests {
             title: "Northgale 2023".into(),
             version: 1,
             metadata: Default::default(),
+            facts: Default::default(),
             name: String::new(),
         };
         let page = Some(PageRef { index: 7, label: None });

@@ -15,7 +15,7 @@ use std::{
 use futures::future::try_join_all;
 use index::{
     IndexError,
-    corpus::AnswerId,
+    corpus::{AnswerId, DocumentId},
     fault::Coded,
     hit::{Hit, Hits, Mode, Query},
     lexical,
@@ -34,7 +34,8 @@ use crate::{
     compose::compose,
     evidence::{Evidence, StoredPage},
     extractive, follow,
-    pack::{Pack, Packs},
+    holdings::{Holdings, Shelves},
+    pack::Packs,
     question::Question,
     room::Room,
     route,
@@ -42,6 +43,7 @@ use crate::{
     trace::{Sent, Trace},
     typed::{self, Wanted},
     verdict::{self, Settled},
+    why_not::{WhyNot, why_not},
 };
 
 /// Silence of a model after which a sentence that looks complete is shown.
@@ -86,6 +88,7 @@ pub struct Engine {
     room: Arc<Room>,
     packs: Arc<Packs>,
     unproven: Unproven,
+    shelves: Shelves,
 }
 
 /// Whoever watches an answer come into being.
@@ -102,7 +105,7 @@ struct Watch<'a> {
 impl Engine {
     /// An engine over a searcher. Questions that the room does not hold are turned away.
     pub fn new(searcher: Searcher, packs: Arc<Packs>, room: Room) -> Self {
-        Self { searcher, packs, room: Arc::new(room), unproven: Unproven::default() }
+        Self { searcher, packs, shelves: Shelves::default(), room: Arc::new(room), unproven: Unproven::default() }
     }
 
     /// The same with another end for a model's sentences without a proof.
@@ -115,20 +118,35 @@ impl Engine {
         &self.packs
     }
 
-    /// The pack that a call's scenario is read with, as its files are now.
-    fn pack(&self, _call: &Call) -> Arc<Pack> {
-        self.packs.get(None)
-    }
-
-    /// Finds passages for a question, as an answer would.
+    /// Finds passages for a question, as an answer that is read with this pack would.
     ///
     /// # Errors
     /// What [`Searcher::search`] refuses.
-    pub async fn search(&self, call: &Call, query: &Query) -> Result<Hits, RagError> {
+    pub async fn search(&self, call: &Call, pack: Option<&str>, query: &Query) -> Result<Hits, RagError> {
         let _place = self.room.enter().await?;
         let documents = self.searcher.catalog().sources(call).await?;
-        let question = Question::read_with(self.pack(call), &query.text, &documents);
-        Ok(route::search(&self.searcher, call, query, &question).await?)
+        let holdings = self.shelves.of(&call.scope, &documents);
+        let question = Question::over(self.packs.get(pack), &query.text, &holdings);
+        Ok(route::search(&self.searcher, call, query, &question, &holdings).await?)
+    }
+
+    /// Why a query does not find a document of the scope; `None` if there is no such document.
+    ///
+    /// # Errors
+    /// What [`Searcher::visible`] refuses.
+    pub async fn why_not(
+        &self,
+        call: &Call,
+        pack: Option<&str>,
+        query: &Query,
+        document: DocumentId,
+    ) -> Result<Option<WhyNot>, RagError> {
+        let _place = self.room.enter().await?;
+        let Some(document) = self.searcher.catalog().document(call, document).await? else { return Ok(None) };
+        let documents = self.searcher.catalog().sources(call).await?;
+        let holdings = self.shelves.of(&call.scope, &documents);
+        let question = Question::over(self.packs.get(pack), &query.text, &holdings);
+        Ok(Some(why_not(&self.searcher, call, query, &question, &holdings, &document).await?))
     }
 
     /// Answers a question in the call's scope. Dropping the future ends what was begun for it.
@@ -174,9 +192,10 @@ impl Engine {
         let began = Instant::now();
         let place = self.room.enter().await?;
         let documents = self.searcher.catalog().sources(call).await?;
+        let holdings = self.shelves.of(&call.scope, &documents);
         let pack = self.packs.get(terms.pack.as_deref());
-        let asked = follow::resolve(&pack, &ask.question, &ask.history, &documents);
-        let question = Question::read_with(pack, &asked, &documents);
+        let asked = follow::resolve(&pack, &ask.question, &ask.history, &holdings);
+        let question = Question::over(pack, &asked, &holdings);
         let ladder = if ask.mode == AnswerMode::Answer { terms.ladder.as_slice() } else { &[] };
         let watch = Watch {
             events,
@@ -187,7 +206,7 @@ impl Engine {
         let mut answer = begin(ask, &question, ladder.first());
         watch.tell(|| Event::Created(Box::new(answer.clone()))).await;
 
-        let evidence = self.evidence(call, terms, ask, &question, documents).await?;
+        let evidence = self.evidence(call, terms, ask, &question, documents, &holdings).await?;
         answer.timings.retrieve_ms = milliseconds(began);
         watch.note(|trace| self.found(trace, terms, ask, &question, &evidence));
         watch.tell(|| Event::Retrieved(evidence.hits.clone())).await;
@@ -234,7 +253,8 @@ impl Engine {
     async fn answers_later(&self, call: &Call, terms: &Terms, ask: &Ask, question: &Question) -> Result<bool, RagError> {
         let later = Ask { as_of: None, ..ask.clone() };
         let documents = self.searcher.catalog().sources(call).await?;
-        let evidence = self.evidence(call, terms, &later, question, documents).await?;
+        let holdings = self.shelves.of(&call.scope, &documents);
+        let evidence = self.evidence(call, terms, &later, question, documents, &holdings).await?;
         Ok(extractive::draft(question, &evidence).refuses().is_none())
     }
 
@@ -245,10 +265,11 @@ impl Engine {
     /// What [`Engine::answer`] refuses.
     pub async fn weigh(&self, call: &Call, ask: &Ask, without: &[String]) -> Result<Vec<(String, Weighed)>, RagError> {
         let documents = self.searcher.catalog().sources(call).await?;
-        let question = Question::read_with(self.packs.get(None), &ask.question, &documents);
+        let holdings = self.shelves.of(&call.scope, &documents);
+        let question = Question::over(self.packs.get(None), &ask.question, &holdings);
         let top_k = question.pack.thresholds.passages;
         let wider = Ask { top_k: Some(top_k + 5 * without.len().min(2)), ..ask.clone() };
-        let mut evidence = self.evidence(call, &Terms::default(), &wider, &question, documents).await?;
+        let mut evidence = self.evidence(call, &Terms::default(), &wider, &question, documents, &holdings).await?;
         let external = |hit: &Hit| hit.passage.document.external_id.clone().unwrap_or_default();
         evidence.hits.retain(|hit| !without.contains(&external(hit)));
         evidence.hits.truncate(top_k);
@@ -316,17 +337,21 @@ impl Engine {
         ask: &Ask,
         question: &Question,
         documents: Arc<Vec<index::hit::Source>>,
+        holdings: &Holdings,
     ) -> Result<Evidence, RagError> {
         let query = Query {
-            text: question.text.clone(),
+            text: question.searched.clone(),
             mode: Mode::Hybrid,
             top_k: top_k(terms, ask, question),
             filters: ask.filters.clone(),
             as_of: ask.as_of.clone(),
+            explain: false,
         };
         let tokens = lexical::tokens(&question.text);
-        let (hits, (passages, frequencies)) =
-            futures::try_join!(route::search(&self.searcher, call, &query, question), self.searcher.frequencies(call, &tokens))?;
+        let (hits, (passages, frequencies)) = futures::try_join!(
+            route::search(&self.searcher, call, &query, question, holdings),
+            self.searcher.frequencies(call, &tokens)
+        )?;
         let pages = self.pages(call, &hits.data).await?;
         Ok(Evidence { hits: hits.data, pages, documents, passages, frequencies, vectors_pending: hits.vectors_pending })
     }

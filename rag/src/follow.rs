@@ -4,10 +4,11 @@
 
 use std::{ops::Range, sync::Arc};
 
-use index::{hit::Source, lexical::fold};
+use index::lexical::fold;
 
 use crate::{
     ask::{Role, Turn},
+    holdings::Holdings,
     pack::Pack,
     period::periods,
     question::Question,
@@ -17,20 +18,19 @@ use crate::{
 const READ: usize = 6;
 
 /// A question with what it leaves out.
-pub(crate) fn resolve(pack: &Arc<Pack>, question: &str, history: &[Turn], documents: &[Source]) -> String {
+pub(crate) fn resolve(pack: &Arc<Pack>, question: &str, history: &[Turn], holdings: &Holdings) -> String {
     let asked: Vec<&str> = history.iter().filter(|turn| turn.role == Role::User).map(|turn| turn.content.as_str()).collect();
     let recent = &asked[asked.len().saturating_sub(READ)..];
-    let before = recent.iter().fold(String::new(), |before, turn| complete(pack, turn, &before, documents));
-    complete(pack, question, &before, documents)
+    let before = recent.iter().fold(String::new(), |before, turn| complete(pack, turn, &before, holdings));
+    complete(pack, question, &before, holdings)
 }
 
-fn complete(pack: &Arc<Pack>, text: &str, before: &str, documents: &[Source]) -> String {
+fn complete(pack: &Arc<Pack>, text: &str, before: &str, holdings: &Holdings) -> String {
     if before.is_empty() || text.trim().is_empty() {
         return text.to_owned();
     }
     let (bare, leans) = without_leaning(text);
-    let (asked, known) =
-        (Question::read_with(pack.clone(), &bare, documents), Question::read_with(pack.clone(), before, documents));
+    let (asked, known) = (Question::over(pack.clone(), &bare, holdings), Question::over(pack.clone(), before, holdings));
     if leans && asked.terms.is_empty() {
         return substituted(&asked, &known);
     }
@@ -116,29 +116,32 @@ fn without_leaning(text: &str) -> (String, bool) {
 
 #[cfg(test)]
 mod tests {
-    use index::corpus::DocumentId;
+    use index::{corpus::DocumentId, hit::Source};
     use proptest::prelude::*;
 
     use super::*;
 
-    fn documents() -> Vec<Source> {
-        ["栖霁传动2023年年度报告", "Quillhaven Coldstores 2023 Annual Report", "Marrowick Cold Logistics Annual Report 2024"]
-            .into_iter()
-            .map(|title| Source {
-                id: DocumentId::new(),
-                external_id: None,
-                title: title.into(),
-                version: 1,
-                metadata: serde_json::Map::new(),
-                name: title.into(),
-            })
-            .collect()
+    fn holdings() -> Holdings {
+        let documents: Vec<Source> =
+            ["栖霁传动2023年年度报告", "Quillhaven Coldstores 2023 Annual Report", "Marrowick Cold Logistics Annual Report 2024"]
+                .into_iter()
+                .map(|title| Source {
+                    id: DocumentId::new(),
+                    external_id: None,
+                    title: title.into(),
+                    version: 1,
+                    metadata: serde_json::Map::new(),
+                    name: title.into(),
+                    facts: serde_json::Map::new(),
+                })
+                .collect();
+        Holdings::of(&documents)
     }
 
     fn check(before: &[&str], question: &str, meant: &str) {
         let turn = |content: &&str| Turn { role: Role::User, content: (*content).to_owned() };
         let history: Vec<Turn> = before.iter().map(turn).collect();
-        assert_eq!(resolve(&Pack::standard(), question, &history, &documents()), meant);
+        assert_eq!(resolve(&Pack::standard(), question, &history, &holdings()), meant);
     }
 
     #[test]
@@ -174,7 +177,7 @@ mod tests {
         #[test]
         fn any_conversation_is_read_without_panic(before in "[那它their the company2023年呢?？ ]{0,20}|\\PC{0,30}", text in "[那它Its andhow2022年呢?？ ]{0,20}|\\PC{0,30}") {
             let history = [Turn { role: Role::User, content: before }];
-            resolve(&Pack::standard(), &text, &history, &documents());
+            resolve(&Pack::standard(), &text, &history, &holdings());
         }
     }
 }

@@ -20,18 +20,22 @@ mod figures;
 mod follow;
 pub mod forest;
 pub mod glossary;
+pub mod holdings;
 mod list;
 pub mod pack;
 pub mod period;
 pub mod quantity;
 pub mod question;
+pub mod rank;
 pub mod room;
 mod route;
 pub mod select;
 pub mod sentence;
+mod statement;
 pub mod trace;
 pub mod typed;
 pub mod verdict;
+pub mod why_not;
 
 /// What can go wrong while a question is answered. That nothing supports an answer is no error but a refusal.
 #[derive(Debug, thiserror::Error)]

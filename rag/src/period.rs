@@ -27,6 +27,19 @@ pub enum Part {
     Month(u8),
 }
 
+impl Part {
+    /// The month that it ends with.
+    pub(crate) fn ends(self) -> u8 {
+        match self {
+            Self::Year | Self::Half(2..) => 12,
+            Self::Half(_) => 6,
+            Self::Quarter(quarter) => quarter.saturating_mul(3),
+            Self::NineMonths => 9,
+            Self::Month(month) => month,
+        }
+    }
+}
+
 impl Period {
     /// A whole year.
     pub fn year(year: i32) -> Self {

@@ -10,6 +10,7 @@ use index::{
 };
 
 use crate::{
+    holdings::{Holdings, Report, report_named},
     pack::Pack,
     period::{self, Period},
     sentence::is_han,
@@ -39,6 +40,10 @@ pub struct Question {
     pub compares: bool,
     /// What it is read with.
     pub pack: Arc<Pack>,
+    /// The kind of report it names.
+    pub report: Option<Report>,
+    /// What is searched for: the question without what only tells the answerer how to answer.
+    pub searched: String,
 }
 
 /// The kind of answer a question wants.
@@ -66,21 +71,22 @@ pub struct Name {
     pub documents: Vec<DocumentId>,
     /// Whether it is surely a name (a company's suffix, quotes, two capitalised words) and not only looks like one.
     pub sure: bool,
+    /// Whether the documents' name itself stands in the question, and not only a short form that may be another's.
+    pub whole: bool,
 }
 
 impl Question {
     /// Reads a question that is asked over these documents with the standard pack.
     pub fn read(text: &str, documents: &[Source]) -> Self {
-        Self::read_with(Pack::standard(), text, documents)
+        Self::over(Pack::standard(), text, &Holdings::of(documents))
     }
 
-    /// Reads a question that is asked over these documents.
-    pub fn read_with(pack: Arc<Pack>, text: &str, documents: &[Source]) -> Self {
+    /// Reads a question that is asked over what a scope holds.
+    pub fn over(pack: Arc<Pack>, text: &str, holdings: &Holdings) -> Self {
         let text = text.trim();
         let chinese = is_chinese(text);
         let dated = period::periods(text);
-        let subjects: Vec<(Subject, DocumentId)> = documents.iter().filter_map(|d| Some((Subject::of(d)?, d.id))).collect();
-        let names = names(text, chinese, &dated, &subjects);
+        let names = names(text, chinese, &dated, holdings);
         let content = content(text, chinese, &dated, &names);
         let words = tokens(&content);
         let mut seen = HashSet::new();
@@ -101,6 +107,8 @@ impl Question {
             subject,
             compares,
             pack,
+            report: report_named(text),
+            searched: without_instructions(text),
         }
     }
 
@@ -124,7 +132,7 @@ fn is_chinese(text: &str) -> bool {
 }
 
 /// Whose report a document is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Subject {
     /// Folded, without report words, periods and legal form.
     bare: String,
@@ -262,8 +270,110 @@ pub(crate) const PLACES: &[&str] = &[
     "台湾",
 ];
 
+/// Whether a title is little more than a name with a period: that of a report, not of a story.
+pub(crate) fn is_title_of_report(source: &Source) -> bool {
+    let subject = Subject::of(source).map_or(0, |subject| subject.bare.chars().count());
+    subject > 0 && (!years(source).is_empty() || 4 * subject >= source.title.chars().count())
+}
+
+/// A question without the sentences that only tell the answerer how to answer (`Answer in USD millions.`, `If there is no
+/// mention, return False.`, `请保留两位小数`): they say nothing of where the answer stands.
+fn without_instructions(text: &str) -> String {
+    const BEGINS: &[&str] = &[
+        "answer",
+        "please answer",
+        "please give",
+        "please provide",
+        "please round",
+        "please state",
+        "if ",
+        "round ",
+        "return ",
+        "give ",
+        "give me",
+        "base your",
+        "state ",
+        "express ",
+        "provide your",
+        "report your",
+        "use ",
+        "note that",
+        "请",
+        "结果",
+        "保留",
+        "单位",
+        "如果",
+        "若",
+        "以",
+    ];
+    const TELLS: &[&str] = &[
+        "return",
+        "round",
+        "decimal",
+        "units of",
+        "answer in",
+        "your answer",
+        "the following question",
+        "your judgment",
+        "n/a",
+        "state that",
+        "explain why",
+        "in usd",
+        "in millions",
+        "in billions",
+        "in thousands",
+        "title of the position",
+        "保留",
+        "小数",
+        "四舍五入",
+        "请回答",
+        "回答",
+        "无法回答",
+        "没有提到",
+        "作答",
+        "为单位",
+    ];
+    let mut kept = String::with_capacity(text.len());
+    let mut start = 0;
+    let chars: Vec<(usize, char)> = text.char_indices().collect();
+    for (n, &(at, c)) in chars.iter().enumerate() {
+        let end = at + c.len_utf8();
+        let next = chars.get(n + 1).map(|(_, next)| *next);
+        let stop = match c {
+            '。' | '！' | '？' | '；' | '\n' | '，' => true,
+            '?' | '!' | ':' | '.' => next.is_none_or(char::is_whitespace),
+            _ => next.is_none(),
+        };
+        if !stop {
+            continue;
+        }
+        let sentence = &text[start..end];
+        let folded = fold(sentence.trim()).into_owned();
+        let tells = BEGINS.iter().any(|w| folded.starts_with(w)) && TELLS.iter().any(|w| folded.contains(w));
+        if !tells {
+            kept.push_str(sentence);
+        }
+        start = end;
+    }
+    let mut kept = kept.trim().to_owned();
+    for aside in ASIDES {
+        while let Some(at) = kept.to_ascii_lowercase().find(aside) {
+            kept.replace_range(at..at + aside.len(), " ");
+        }
+    }
+    let kept = kept.trim_matches(|c: char| c.is_whitespace() || matches!(c, ',' | '，' | '。')).to_owned();
+    if kept.chars().filter(|c| c.is_alphanumeric()).count() < 2 { text.to_owned() } else { kept }
+}
+
 impl Subject {
-    fn of(source: &Source) -> Option<Self> {
+    /// Whether it is a word that many companies and texts share.
+    pub(crate) fn is_common(&self) -> bool {
+        const COMMON: &[&str] =
+            &["公司", "本公司", "集团", "发行人", "the company", "company", "group", "registrant", "issuer", "bank", "holdings"];
+        COMMON.contains(&self.bare.as_str())
+    }
+
+    pub(crate) fn of(source: &Source) -> Option<Self> {
         let stated = ["company", "issuer", "entity", "公司"].iter().find_map(|key| source.metadata.get(*key)?.as_str());
         if let Some(subject) = stated.and_then(|s| Self::named(s, true)) {
             return Some(subject);
@@ -271,7 +381,7 @@ impl Subject {
         Self::named(&source.title, false).or_else(|| Self::named(&source.name, false))
     }
 
-    fn named(title: &str, certain: bool) -> Option<Self> {
+    pub(crate) fn named(title: &str, certain: bool) -> Option<Self> {
         let spaced = title.replace(['_', '《', '》', '：', ':', '|', '/'], " ");
         let mut bare = blank(&spaced, period::periods(&spaced).into_iter().map(|(r, _)| r));
         bare = fold(&bare).into_owned();
@@ -629,15 +739,20 @@ const HAN_STOPS: &[&str] = &[
     "游戏",
 ];
 
-fn names(text: &str, chinese: bool, dated: &[(std::ops::Range<usize>, Period)], subjects: &[(Subject, DocumentId)]) -> Vec<Name> {
+fn names(text: &str, chinese: bool, dated: &[(std::ops::Range<usize>, Period)], holdings: &Holdings) -> Vec<Name> {
     let folded = fold(text).into_owned();
     let mut names: Vec<Name> = Vec::new();
-    for (subject, id) in subjects {
+    for (subject, documents) in &holdings.subjects {
         if let Some(range) = subject.mentioned(&folded) {
             let mention = folded[range].to_owned();
+            if !written_as_name(text, &mention) {
+                continue;
+            }
             match names.iter_mut().find(|n| fold(&n.text) == mention.as_str()) {
-                Some(name) => name.documents.push(*id),
-                None => names.push(Name { text: mention, documents: vec![*id], sure: true }),
+                Some(name) => {
+                    name.documents.extend(documents.iter().filter(|id| !name.documents.contains(id)).copied().collect::<Vec<_>>())
+                }
+                None => names.push(Name { text: mention, documents: documents.clone(), sure: true, whole: true }),
             }
         }
     }
@@ -649,6 +764,7 @@ fn names(text: &str, chinese: bool, dated: &[(std::ops::Range<usize>, Period)], 
     if chinese {
         candidates.extend(han_names(text, dated));
     }
+    candidates.extend(codes(text).into_iter().filter(|code| !holdings.listed(code).is_empty()).map(|code| (code, false)));
     for (candidate, sure) in candidates {
         let plain = fold(&candidate).into_owned();
         let known = |n: &Name| {
@@ -658,10 +774,43 @@ fn names(text: &str, chinese: bool, dated: &[(std::ops::Range<usize>, Period)], 
         if names.iter().any(known) {
             continue;
         }
-        let documents = subjects.iter().filter(|(s, _)| s.shortened(bare_name(&plain))).map(|&(_, id)| id).collect();
-        names.push(Name { text: candidate, documents, sure });
+        let listed = holdings.listed(&candidate);
+        if !listed.is_empty() {
+            names.push(Name { text: candidate, documents: listed.to_vec(), sure: true, whole: true });
+            continue;
+        }
+        let short = holdings.subjects.iter().filter(|(s, _)| s.shortened(bare_name(&plain)));
+        let mut documents: Vec<DocumentId> = Vec::new();
+        for id in short.flat_map(|(_, ids)| ids) {
+            if !documents.contains(id) {
+                documents.push(*id);
+            }
+        }
+        names.push(Name { text: candidate, documents, sure, whole: false });
     }
     names
+}
+
+/// Whether a mention of one English word is meant as a name: `Target`, `Gap` and `Block` are words, too. A question without
+/// any capital tells nothing either way.
+fn written_as_name(text: &str, mention: &str) -> bool {
+    let plain = !mention.is_ascii() || mention.contains([' ', '&', '-', '.']) || mention.contains(|c: char| c.is_ascii_digit());
+    if plain || !text.chars().any(|c| c.is_ascii_uppercase()) {
+        return true;
+    }
+    let words = || text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| word.eq_ignore_ascii_case(mention));
+    words().any(|word| word.starts_with(|c: char| c.is_ascii_uppercase())) || words().next().is_none()
+}
+
+/// What may be a code on an exchange: a run of capitals, or of five or six digits.
+fn codes(text: &str) -> Vec<String> {
+    let runs = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let code = |run: &&str| {
+        let digits = run.bytes().all(|b| b.is_ascii_digit());
+        let letters = run.bytes().all(|b| b.is_ascii_uppercase());
+        digits && (5..=6).contains(&run.len()) || letters && (2..=5).contains(&run.len())
+    };
+    runs.filter(code).map(str::to_owned).collect()
 }
 
 /// A folded English name without its legal form.
@@ -1063,6 +1212,32 @@ mod tests {
         check("How many stores were opened in 2023?", "en", Kind::Number, "stores were opened");
         check("What was the revenue of 栖霁传动 in 2023?", "en", Kind::Which, "revenue of 栖霁传动");
         check("JAXR是什么？", "zh", Kind::Which, "jaxr");
+    }
+
+    #[test]
+    fn what_tells_how_to_answer_is_not_searched_for() {
+        let check = |text: &str, searched: &str| assert_eq!(without_instructions(text), searched, "{text}");
+        check(
+            "What was the margin of Acme in 2022? Answer in units of percents and round to one decimal place.",
+            "What was the margin of Acme in 2022?",
+        );
+        check(
+            "Is the current ratio healthy? If it is not a useful metric here, then state that and explain why.",
+            "Is the current ratio healthy?",
+        );
+        check("2022年毛利率是多少？请保留两位小数。", "2022年毛利率是多少？");
+        check("If rates rise, what happens to net interest income?", "If rates rise, what happens to net interest income?");
+        check("请说明青川机电的主营业务", "请说明青川机电的主营业务");
+        check("Return N/A.", "Return N/A.");
+    }
+
+    #[test]
+    fn a_word_that_is_also_a_name_counts_as_one_only_when_written_so() {
+        let check = |text: &str, mention: &str, name: bool| assert_eq!(written_as_name(text, mention), name, "{text}");
+        check("What is Target's gross margin?", "target", true);
+        check("Did Acme meet its target in 2022?", "target", false);
+        check("target gross margin 2022", "target", true);
+        check("青川机电的目标", "青川机电", true);
     }
 
     proptest! {

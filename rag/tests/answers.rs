@@ -113,6 +113,7 @@ fn evidence(papers: &[Paper], question: &str) -> Evidence {
             version: 1,
             metadata: serde_json::Map::new(),
             name: format!("{}.pdf", paper.title),
+            facts: serde_json::Map::new(),
         };
         let page = page_of(&paper.blocks);
         for block in &page.blocks {

@@ -267,6 +267,9 @@ pub struct Search {
     /// Which documents may be returned.
     #[serde(default)]
     filters: Filters,
+    /// Leave out documents dated after this day, such as 2023-12-31.
+    #[serde(default)]
+    as_of: Option<String>,
     /// How many hits, 1 to 100; 10 if absent.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 100)]
@@ -274,9 +277,8 @@ pub struct Search {
     /// Which arms run.
     #[serde(default)]
     mode: Mode,
-    /// Accepted; how a hit was found is always told.
+    /// Also tell what the question was taken to ask, and what each feature added to a hit's score.
     #[serde(default)]
-    #[allow(dead_code)]
     explain: bool,
 }
 
@@ -297,11 +299,17 @@ pub async fn search_passages(
     }
     top_k(search.top_k)?;
     let call = state.call(search.scenario.as_deref()).await?;
-    let query =
-        Query { text: search.query, mode: search.mode, top_k: search.top_k.unwrap_or(10), filters: search.filters, as_of: None };
+    let query = Query {
+        text: search.query,
+        mode: search.mode,
+        top_k: search.top_k.unwrap_or(10),
+        filters: search.filters,
+        as_of: search.as_of,
+        explain: search.explain,
+    };
     let service = state.service.clone();
     let began = std::time::Instant::now();
-    let hits = state.work(async move { service.engine.search(&call, &query).await }).await??;
+    let hits = state.work(async move { service.search(&call, &query).await }).await??;
     histogram!("dossier_search_duration_seconds").record(began.elapsed());
     Ok(HttpResponse::Ok().json(hits))
 }

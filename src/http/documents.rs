@@ -11,6 +11,7 @@ use actix_web::{
 };
 use index::{
     corpus::{BatchId, Document, DocumentId, PageRef, PassageId, PassageKind},
+    hit::{Filters, Mode, Query},
     page::{BlockKind, Page, Region},
     scope::Call,
 };
@@ -500,6 +501,44 @@ pub struct Passages {
     data: Vec<PassageView>,
     /// Where the next part starts; null on the last.
     next_cursor: Option<String>,
+}
+
+/// A question that did not find a document.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WhyNotQuestion {
+    /// The question.
+    question: String,
+    /// Passages that the search returns; 10 if absent.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 100)]
+    top_k: Option<usize>,
+    /// Which documents may be returned.
+    #[serde(default)]
+    filters: Filters,
+    /// Leave out documents dated after this day.
+    #[serde(default)]
+    as_of: Option<String>,
+}
+
+/// Say where a document fell out of a search
+#[utoipa::path(tag = "documents", params(("scenario" = String, Path), ("id" = String, Path)), request_body = WhyNotQuestion, responses(
+    (status = 200, description = "The step where it fell out, and how far its passages came", body = rag::why_not::WhyNot),
+    (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json")))]
+#[post("/v1/scenarios/{scenario}/documents/{id}/why-not")]
+pub async fn tell_why_not(
+    state: web::Data<State>,
+    path: web::Path<(String, String)>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let (call, document) = find(&state, &path.0, &path.1).await?;
+    let WhyNotQuestion { question, top_k, filters, as_of } = body::json(&request, payload, SMALL).await?;
+    let query = Query { text: question, mode: Mode::Hybrid, top_k: top_k.unwrap_or(10), filters, as_of, explain: true };
+    match state.service.why_not(&call, &query, document.id).await? {
+        Some(why) => Ok(HttpResponse::Ok().json(why)),
+        None => Err(Problem::not_found()),
+    }
 }
 
 /// The passages of a document

@@ -39,7 +39,8 @@ pub async fn ready(state: web::Data<State>) -> Result<HttpResponse, Problem> {
         return Err(Problem::passing("server_shutting_down", "the server is shutting down"));
     }
     // One search through catalog, encoder and store: what a question needs.
-    let query = Query { text: "ready".into(), mode: Mode::Dense, top_k: 1, filters: Filters::default(), as_of: None };
+    let query =
+        Query { text: "ready".into(), mode: Mode::Dense, top_k: 1, filters: Filters::default(), as_of: None, explain: false };
     let service = state.service.clone();
     let call = state.service.anywhere();
     let hits = state.work(async move { service.searcher.search(&call, &query).await }).await??;

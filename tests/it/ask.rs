@@ -7,6 +7,7 @@ use crate::{
     service::{PATIENCE, Service, dossier, run},
 };
 
+const DOCUMENTS: &str = "/v1/scenarios/default/documents";
 const ENGLISH: &str = "# Northgale Ferries annual report 2023\n\n## Results\n\nRevenue of Northgale Ferries was 412.6 million euros in 2023, \
                        up 6.1% from 2022.\n\n## Staff\n\nThe company had 1,284 employees at the end of 2023.\n";
 const CHINESE: &str = "# 澜汐海洋设备2023年年度报告\n\n## 经营情况\n\n2023年，公司实现营业收入12.84亿元，同比增长8.3%。\n\n## 人员\n\n截至2023年末，公司员工总数为2,317人。\n";
@@ -122,6 +123,30 @@ async fn answers_and_hits_have_the_shape_that_programs_rely_on() {
     assert!(first["why"]["lexical_rank"].is_number() && first["score"].is_number() && first["passage"]["headings"].is_array());
     assert!(
         first["passage"]["page"].is_null() && first["passage"]["regions"].is_array() && hits.body["vectors_pending"].is_number()
+    );
+}
+
+#[tokio::test]
+async fn a_search_explains_itself_and_says_where_a_document_fell_out() {
+    let service = with_reports(&[]).await;
+    let query = "What was the revenue of Northgale Ferries in 2023?";
+    let hits = service.post("/v1/search", json!({ "query": query, "explain": true })).await.body;
+    assert_eq!(hits["understood"]["periods"], json!(["2023"]), "{hits}");
+    assert_eq!(hits["understood"]["statements"], json!(["income"]), "{hits}");
+    let first = &hits["data"][0];
+    assert!(first["why"]["added"]["lexical"].is_number() && first["why"]["features"]["coverage"].is_number(), "{first}");
+    let plain = service.post("/v1/search", json!({ "query": query })).await.body;
+    assert!(plain["understood"].is_null() && plain["data"][0]["why"]["added"].is_null());
+
+    let id = first["passage"]["document"]["id"].as_str().unwrap();
+    let path = format!("{DOCUMENTS}/{id}/why-not");
+    let why = service.post(&path, json!({ "question": query })).await.body;
+    assert_eq!((&why["step"], &why["rank"]), (&json!("found"), &json!(1)), "{why}");
+    let filtered = json!({ "question": query, "filters": { "language": "fr" } });
+    assert_eq!(service.post(&path, filtered).await.body["step"], "filter");
+    assert_eq!(
+        service.post(&format!("{DOCUMENTS}/doc_none/why-not"), json!({ "question": "x" })).await.problem(),
+        (404, "not_found")
     );
 }
 

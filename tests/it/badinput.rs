@@ -49,6 +49,8 @@ async fn questions_out_of_bounds_are_refused_with_the_bound() {
     check("/v1/search", json!({ "query": "\u{3000}" }), "empty_query").await;
     check("/v1/ask", json!({ "question": "x", "as_of": "last year" }), "invalid_as_of").await;
     check("/v1/ask", json!({ "question": "x", "stream": true, "filters": { "year": { "from": 1 } } }), "filter_invalid").await;
+    check("/v1/search", json!({ "query": "x", "as_of": "去年" }), "filter_invalid").await;
+    check("/v1/search", json!({ "query": "x", "filters": { "date": { "gte": "last year" } } }), "filter_invalid").await;
     for top_k in [json!(0), json!(101)] {
         check("/v1/search", json!({ "query": "x", "top_k": top_k }), "invalid_top_k").await;
         check("/v1/ask", json!({ "question": "x", "top_k": top_k, "stream": true }), "invalid_top_k").await;
