@@ -106,6 +106,7 @@ async fn the_openapi_document_has_every_route_and_every_schema() {
     POST /v1/chat/completions
     POST /v1/scenarios
     POST /v1/scenarios/{scenario}/documents
+    POST /v1/scenarios/{scenario}/documents/{id}/why-not
     POST /v1/search
     ");
     let mut found = Vec::new();
