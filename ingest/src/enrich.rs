@@ -7,6 +7,7 @@
 //! The filer's own words win: the cover and the statements a form requires before a title, a title before running text,
 //! text before the file's name. What the caller says about the company wins over all but the same name in full.
 
+pub use index::corpus::ReportKind;
 use index::page::Page;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -88,36 +89,6 @@ pub enum Where {
     },
     /// In the text as a whole.
     Text,
-}
-
-/// The kinds of report that matter to a reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReportKind {
-    /// On a year: annual report, 10-K, 20-F.
-    Annual,
-    /// On half a year.
-    HalfYear,
-    /// On a quarter or nine months.
-    Quarterly,
-    /// For buyers of shares or bonds.
-    Prospectus,
-    /// On an event: 8-K, 6-K.
-    CurrentReport,
-    /// Results as announced to the press or the exchange.
-    EarningsRelease,
-    /// On environment, society and governance.
-    Sustainability,
-    /// A broker's research.
-    Research,
-    /// A white or blue paper.
-    WhitePaper,
-    /// On a market, an industry or a field.
-    MarketReport,
-    /// Another announcement of a company.
-    Announcement,
-    /// A known kind that is none of these: a proxy statement, an audit report.
-    Other,
 }
 
 /// A part of a fiscal year.
@@ -355,27 +326,6 @@ fn title(
         text = if text.is_empty() { company.value.clone() } else { format!("{} {text}", company.value) };
     }
     Some(fact(text, confidence, if printed.is_some() { Where::Properties } else { Where::Text }))
-}
-
-impl ReportKind {
-    /// Its name in the language of the report.
-    pub fn name(self, chinese: bool) -> &'static str {
-        let (zh, en) = match self {
-            Self::Annual => ("年度报告", "Annual Report"),
-            Self::HalfYear => ("半年度报告", "Half-Year Report"),
-            Self::Quarterly => ("季度报告", "Quarterly Report"),
-            Self::Prospectus => ("招股说明书", "Prospectus"),
-            Self::CurrentReport => ("临时报告", "Current Report"),
-            Self::EarningsRelease => ("业绩公告", "Results"),
-            Self::Sustainability => ("可持续发展报告", "Sustainability Report"),
-            Self::Research => ("研究报告", "Research"),
-            Self::WhitePaper => ("白皮书", "White Paper"),
-            Self::MarketReport => ("行业报告", "Report"),
-            Self::Announcement => ("公告", "Announcement"),
-            Self::Other => ("文件", "Document"),
-        };
-        if chinese { zh } else { en }
-    }
 }
 
 #[cfg(test)]

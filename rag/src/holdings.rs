@@ -6,8 +6,13 @@ use std::{
     sync::{Arc, Mutex, Weak},
 };
 
-use index::{catalog::is_said, corpus::DocumentId, hit::Source, lexical::fold, scope::Scope};
-use serde::{Deserialize, Serialize};
+use index::{
+    catalog::is_said,
+    corpus::{DocumentId, ReportKind},
+    hit::Source,
+    lexical::fold,
+    scope::Scope,
+};
 use serde_json::Value;
 
 use crate::{
@@ -32,7 +37,7 @@ pub struct Holdings {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Held {
     /// What kind of report it is.
-    pub kind: Option<Report>,
+    pub kind: Option<ReportKind>,
     /// What it reports on.
     pub periods: Vec<Period>,
     /// When it was published, as far as it is printed.
@@ -41,25 +46,6 @@ pub(crate) struct Held {
     pub report: bool,
     /// Whether it says so itself on its cover, so that a question about the company is surely about it.
     pub filed: bool,
-}
-
-/// The kinds of report that a question may ask for, as they stand in a document's facts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum Report {
-    Annual,
-    HalfYear,
-    Quarterly,
-    Prospectus,
-    CurrentReport,
-    EarningsRelease,
-    Sustainability,
-    Research,
-    WhitePaper,
-    MarketReport,
-    Announcement,
-    Other,
 }
 
 impl Holdings {
@@ -127,13 +113,13 @@ impl Held {
         let own = matches!(
             kind,
             Some(
-                Report::Annual
-                    | Report::HalfYear
-                    | Report::Quarterly
-                    | Report::Prospectus
-                    | Report::CurrentReport
-                    | Report::EarningsRelease
-                    | Report::Sustainability
+                ReportKind::Annual
+                    | ReportKind::HalfYear
+                    | ReportKind::Quarterly
+                    | ReportKind::Prospectus
+                    | ReportKind::CurrentReport
+                    | ReportKind::EarningsRelease
+                    | ReportKind::Sustainability
             )
         );
         let filed = own && text_of(source, "company").is_some();
@@ -182,25 +168,25 @@ fn text_of(source: &Source, name: &str) -> Option<String> {
 }
 
 /// Which kind of report a question names.
-pub(crate) fn report_named(question: &str) -> Option<Report> {
-    const NAMES: &[(Report, &[&str])] = &[
+pub(crate) fn report_named(question: &str) -> Option<ReportKind> {
+    const NAMES: &[(ReportKind, &[&str])] = &[
         (
-            Report::HalfYear,
+            ReportKind::HalfYear,
             &["半年度报告", "半年报", "中期报告", "中报", "interim report", "half-year report", "half-yearly report"],
         ),
-        (Report::Quarterly, &["季度报告", "季报", "10-q", "10q", "quarterly report"]),
-        (Report::Prospectus, &["招股说明书", "招股书", "招股意向书", "募集说明书", "prospectus"]),
-        (Report::CurrentReport, &["8-k", "8k", "current report", "临时公告"]),
+        (ReportKind::Quarterly, &["季度报告", "季报", "10-q", "10q", "quarterly report"]),
+        (ReportKind::Prospectus, &["招股说明书", "招股书", "招股意向书", "募集说明书", "prospectus"]),
+        (ReportKind::CurrentReport, &["8-k", "8k", "current report", "临时公告"]),
         (
-            Report::EarningsRelease,
+            ReportKind::EarningsRelease,
             &["业绩公告", "业绩快报", "业绩预告", "earnings release", "press release", "results announcement"],
         ),
         (
-            Report::Sustainability,
+            ReportKind::Sustainability,
             &["可持续发展报告", "社会责任报告", "环境、社会及治理报告", "sustainability report", "esg report"],
         ),
-        (Report::WhitePaper, &["白皮书", "蓝皮书", "white paper", "whitepaper"]),
-        (Report::Annual, &["年度报告", "年报", "10-k", "10k", "20-f", "annual report", "annual filing"]),
+        (ReportKind::WhitePaper, &["白皮书", "蓝皮书", "white paper", "whitepaper"]),
+        (ReportKind::Annual, &["年度报告", "年报", "10-k", "10k", "20-f", "annual report", "annual filing"]),
     ];
     let folded = fold(question);
     let stands = |name: &str| {
@@ -255,17 +241,17 @@ mod tests {
         }
     }
 
-    fn check(question: &str, kind: Option<Report>) {
+    fn check(question: &str, kind: Option<ReportKind>) {
         assert_eq!(report_named(question), kind, "{question}");
     }
 
     #[test]
     fn a_question_names_a_kind_of_report_in_both_languages() {
-        check("What was the key agenda of the 8k filing?", Some(Report::CurrentReport));
-        check("2023年半年度报告中的研发费用", Some(Report::HalfYear));
-        check("2023年年报披露的员工人数", Some(Report::Annual));
-        check("according to the annual report", Some(Report::Annual));
-        check("招股书里的实际控制人", Some(Report::Prospectus));
+        check("What was the key agenda of the 8k filing?", Some(ReportKind::CurrentReport));
+        check("2023年半年度报告中的研发费用", Some(ReportKind::HalfYear));
+        check("2023年年报披露的员工人数", Some(ReportKind::Annual));
+        check("according to the annual report", Some(ReportKind::Annual));
+        check("招股书里的实际控制人", Some(ReportKind::Prospectus));
         check("revenue of 1,810k", None);
         check("营业收入是多少", None);
     }
@@ -283,7 +269,7 @@ mod tests {
         let id = source.id;
         let holdings = Holdings::of(&[source]);
         let held = holdings.held(id).unwrap();
-        assert_eq!((held.kind, held.report, held.until()), (Some(Report::Annual), true, Some((2022, 12))));
+        assert_eq!((held.kind, held.report, held.until()), (Some(ReportKind::Annual), true, Some((2022, 12))));
         assert_eq!(holdings.listed("688123"), [id]);
         for question in ["青川机电2022年的净利润", "How many people work for Qingchuan Electric?", "688123的营业收入"]
         {

@@ -4,13 +4,13 @@
 use std::{collections::HashSet, sync::Arc};
 
 use index::{
-    corpus::DocumentId,
+    corpus::{DocumentId, ReportKind},
     hit::Source,
     lexical::{fold, tokens},
 };
 
 use crate::{
-    holdings::{Holdings, Report, report_named},
+    holdings::{Holdings, report_named},
     pack::Pack,
     period::{self, Period},
     sentence::is_han,
@@ -41,7 +41,7 @@ pub struct Question {
     /// What it is read with.
     pub pack: Arc<Pack>,
     /// The kind of report it names.
-    pub report: Option<Report>,
+    pub report: Option<ReportKind>,
     /// What is searched for: the question without what only tells the answerer how to answer.
     pub searched: String,
 }

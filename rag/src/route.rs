@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use index::{
     IndexError,
-    corpus::DocumentId,
+    corpus::{DocumentId, ReportKind},
     hit::{Hits, Mode, Query, Snippet, Why},
     scope::Call,
     search::{Asked, Candidate, Lookup, Searcher},
@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::{
-    holdings::{Held, Holdings, Report},
+    holdings::{Held, Holdings},
     period::{Part, Period},
     question::Question,
     rank::{self, Features, Measure},
@@ -328,7 +328,9 @@ fn agreement(question: &Question, held: Option<&Held>, leg: &Leg, newest: Option
     let kind = match (wanted, held.kind) {
         (Some(wanted), Some(kind)) if wanted == kind => KIND,
         // A year is reported on by annual reports; whoever asks for a quarter's is content with what tells it.
-        (None, Some(Report::Annual | Report::Prospectus)) if question.periods.iter().any(|p| p.part == Part::Year) => KIND / 3.0,
+        (None, Some(ReportKind::Annual | ReportKind::Prospectus)) if question.periods.iter().any(|p| p.part == Part::Year) => {
+            KIND / 3.0
+        }
         _ => 0.0,
     };
     let until = held.until();
