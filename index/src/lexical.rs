@@ -210,7 +210,8 @@ static TRADITIONAL: LazyLock<Traditional> = LazyLock::new(|| {
     Traditional { simplifier, bits }
 });
 
-fn is_han(c: char) -> bool {
+/// Whether a character is Chinese.
+pub fn is_han(c: char) -> bool {
     matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
 }
 

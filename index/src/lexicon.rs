@@ -13,7 +13,7 @@ use std::{
 
 use flate2::read::GzDecoder;
 
-use crate::lexical;
+use crate::lexical::{self, is_han};
 
 /// Senses of a word that are looked up.
 const SENSES: usize = 4;
@@ -122,10 +122,6 @@ fn senses(glosses: impl Iterator<Item = Vec<String>>, weight: f32) -> Option<Tra
     let mut terms: Vec<(u32, f32)> = terms.into_iter().collect();
     terms.sort_unstable_by_key(|(term, _)| *term);
     (!terms.is_empty()).then_some(Translated { terms, senses })
-}
-
-fn is_han(c: char) -> bool {
-    matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
 }
 
 #[cfg(test)]

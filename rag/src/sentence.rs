@@ -3,6 +3,8 @@
 
 use std::{borrow::Cow, ops::Range};
 
+pub(crate) use index::lexical::is_han;
+
 /// The sentences of a text in order, as byte ranges without blanks at either end.
 pub fn sentences(text: &str) -> Vec<Range<usize>> {
     let chars: Vec<(usize, char)> = text.char_indices().collect();
@@ -50,11 +52,6 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
         out.push(c);
     }
     Cow::Owned(out)
-}
-
-/// Whether a character is Chinese.
-pub(crate) fn is_han(c: char) -> bool {
-    matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
 }
 
 fn is_han_or_mark(c: char) -> bool {
