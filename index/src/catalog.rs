@@ -248,6 +248,15 @@ impl Catalog {
             .collect()
     }
 
+    /// The rows of a statement that takes tenant, scenario and these ids.
+    async fn rows(&self, call: &Call, sql: String, ids: &[Uuid]) -> Result<Vec<AnyRow>, IndexError> {
+        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(call.scope.tenant()).bind(call.scope.scenario());
+        for id in ids {
+            query = query.bind(key(*id));
+        }
+        Ok(query.fetch_all(self.db.read()).await?)
+    }
+
     /// Passages with their documents, by id. Only what the scope holds and has published comes back.
     pub async fn found(&self, call: &Call, ids: &[Uuid]) -> Result<HashMap<Uuid, Found>, IndexError> {
         if ids.is_empty() {
@@ -261,11 +270,7 @@ impl Catalog {
              WHERE d.tenant = $1 AND d.scenario = $2 AND p.id IN ({})",
             places(3, ids.len())
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(call.scope.tenant()).bind(call.scope.scenario());
-        for id in ids {
-            query = query.bind(key(*id));
-        }
-        let rows = query.fetch_all(self.db.read()).await?;
+        let rows = self.rows(call, sql, ids).await?;
         rows.iter()
             .map(|row| {
                 let id = uuid(row.get(0))?;
@@ -305,11 +310,7 @@ impl Catalog {
              WHERE v.tenant = $1 AND v.scenario = $2 AND p.id IN ({})",
             places(3, ids.len())
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(call.scope.tenant()).bind(call.scope.scenario());
-        for id in ids {
-            query = query.bind(key(*id));
-        }
-        let rows = query.fetch_all(self.db.read()).await?;
+        let rows = self.rows(call, sql, ids).await?;
         rows.iter()
             .map(|row| {
                 let snippet = Snippet {
