@@ -156,7 +156,7 @@ fn runtimes(runtime: &tokio::runtime::Runtime, builtin: &Builtin, before: u64) {
         std::fs::copy(from, source.join(file)).unwrap();
     }
     std::fs::write(source.join("encoder.toml"), "query_prefix = \"query: \"\npassage_prefix = \"passage: \"\n").unwrap();
-    runtime.block_on(onnx::add(&source, &added, "e5", "")).unwrap();
+    runtime.block_on(onnx::add(&source, &added, "e5", onnx::Task::Embed, "")).unwrap();
     let before = resident();
     let start = Instant::now();
     let encoder = Onnx::load(&added.join("e5"), "", 0).unwrap();

@@ -40,10 +40,8 @@ fn main() {
             write_timeout: Duration::from_secs(120),
         };
         let cluster = Cluster::new(server, "g1", DIMENSIONS, "bench").unwrap();
-        println!("{}", {
-            cluster.total().await.unwrap();
-            cluster.about().await.unwrap()
-        });
+        cluster.prepare().await.unwrap();
+        println!("{}", cluster.about().await.unwrap());
         measure("server", &cluster).await;
         cluster.discard().await.unwrap();
     });

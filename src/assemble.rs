@@ -24,6 +24,9 @@ use crate::{
 /// How long a worker may take to its next checkpoint when the service stops.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Bytes that must be free for the embedded store to open: its log of 32 MiB is made anew.
+const LEAST: u64 = 40 << 20;
+
 /// Everything that works on one data directory.
 pub struct Service {
     /// The settings it was made with.
@@ -63,7 +66,8 @@ impl Service {
             Err(e) => return Err(IndexError::from_io("this program's own file".into(), e)),
         };
         let pipeline = Arc::new(Pipeline::open(dir.clone(), catalog.clone(), live.clone(), sandbox).await?);
-        let searcher = Searcher::new(catalog.clone(), live);
+        let reranker = settings.embedding.reranker(dir.path(), &settings.rerank.model).await?;
+        let searcher = Searcher::new(catalog.clone(), live).reranked(reranker);
         let engine = Engine::new(searcher.clone(), packs, settings.server.room()).unproven(settings.answer.unproven);
         let (stop, stopped) = watch::channel(false);
         let workers = tokio::sync::Mutex::new(Some(tokio::spawn(pipeline.clone().run(stopped))));
@@ -174,6 +178,7 @@ pub async fn open_store(
 ) -> Result<Arc<dyn VectorStore>, IndexError> {
     match store {
         Store::Embedded => {
+            dir.room(LEAST, "vector index")?;
             let folder = dir.path().join("index").join(generation);
             let open = move || Edge::open(&folder, dimensions);
             Ok(Arc::new(tokio::task::spawn_blocking(open).await.map_err(|e| IndexError::Internal(e.to_string()))??.0))

@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, error::ErrorKind};
 use index::{
     IndexError,
     corpus::{BatchId, DocumentId},
+    embed::onnx::Task,
     fault::{Coded, Fault},
     hit::{Filters, Mode, Query},
 };
@@ -759,6 +760,9 @@ enum Models {
         /// The name it gets; by default that of the folder.
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
+        /// It is a cross-encoder, which ranks passages (rerank.model), and makes no vectors.
+        #[arg(long)]
+        rerank: bool,
     },
     /// Check all cards, bundled ones and your own, and exit
     Check,
@@ -875,8 +879,9 @@ async fn run(line: Line) -> Result<u8, Failure> {
             println!("{}", text.unwrap_or_default());
             Ok(exit::OK)
         }
-        Command::Models { command: Models::Add { dir, name } } => {
-            encoders::add(common, &settings, &dir, &name.unwrap_or_default()).await
+        Command::Models { command: Models::Add { dir, name, rerank } } => {
+            let task = if rerank { Task::Rerank } else { Task::Embed };
+            encoders::add(common, &settings, &dir, &name.unwrap_or_default(), task).await
         }
         Command::Models { command: Models::Probe(asked) } => crate::probe::run(asked, &settings, common.json).await,
         Command::Models { command } => models(&settings, &common.data, command, common.json),

@@ -28,6 +28,7 @@ pub struct Settings {
     pub index: Index,
     pub qdrant: Qdrant,
     pub embedding: Embedding,
+    pub rerank: Rerank,
     pub answer: Answer,
     pub llm: Llm,
     pub packs: PackSettings,
@@ -69,6 +70,14 @@ impl Server {
 #[allow(missing_docs)]
 pub struct Index {
     pub store: Store,
+}
+
+/// The section `[rerank]`.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Rerank {
+    pub model: String,
 }
 
 /// Where the points are.

@@ -92,13 +92,12 @@ pub async fn run(data: &Path, settings: &Settings, fix: bool, json: bool) -> Res
 }
 
 fn disk(dir: &DataDir, findings: &mut Findings) {
-    match rustix::fs::statvfs(dir.path()) {
-        Ok(stat) => {
-            let free = stat.f_bavail * stat.f_frsize;
+    match dir.free() {
+        Some(free) => {
             let state = if free < LOW { State::Warning } else { State::Ok };
             findings.add("disk", state, format!("{} MiB free where the data directory is", free >> 20));
         }
-        Err(error) => findings.add("disk", State::Warning, format!("free space is not told: {error}")),
+        None => findings.add("disk", State::Warning, "the system does not tell how much is free"),
     }
 }
 
@@ -138,6 +137,9 @@ async fn index(db: &Db, dir: &DataDir, settings: &Settings, fix: bool, findings:
     let (live, _) = assemble::live(settings, dir, db).await?;
     findings.add("encoder", State::Ok, live.space.clone());
     let store = assemble::open_store(settings.index.store, settings, dir, db, &live.name, live.dimensions).await?;
+    if fix {
+        store.prepare().await?;
+    }
     match store.about().await {
         Ok(about) => findings.add("store", State::Ok, about),
         Err(error) => {

@@ -338,7 +338,7 @@ impl Door {
     /// A batch.
     pub async fn batch(&self, scenario: &str, id: BatchId) -> Result<Option<Batch>, Failure> {
         match self {
-            Self::Local(service) => Ok(service.pipeline.queue().batch(&service.call(scenario).await?, id).await?),
+            Self::Local(service) => Ok(service.pipeline.batch(&service.call(scenario).await?, id).await?),
             Self::Remote(remote) => remote.optional(&format!("/v1/batches/{id}")).await,
         }
     }

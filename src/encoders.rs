@@ -12,8 +12,8 @@ use std::{
 use index::{
     IndexError,
     embed::{
-        Builtin, Embedder, Onnx, Remote, Space,
-        onnx::{self, Manifest},
+        Builtin, CrossEncoder, Embedder, Onnx, Remote, Space,
+        onnx::{self, Manifest, Task},
         remote::Endpoint,
         scale,
     },
@@ -146,19 +146,38 @@ impl Embedding {
         if matches!(chosen.model.as_str(), "" | BUILTIN) {
             return Ok(Arc::new(Builtin::load()?));
         }
-        let (dir, library, workers) = (folder(data).join(&chosen.model), self.onnx_runtime.clone(), self.workers);
+        Ok(Arc::new(self.local(data, &chosen.model, Onnx::load).await?))
+    }
+
+    /// The cross-encoder that was added under a name; none where it is empty.
+    ///
+    /// # Errors
+    /// `encoder_invalid`, `encoder_runtime`.
+    pub async fn reranker(&self, data: &Path, name: &str) -> Result<Option<CrossEncoder>, IndexError> {
+        match name {
+            "" => Ok(None),
+            name => Ok(Some(self.local(data, name, CrossEncoder::load).await?)),
+        }
+    }
+
+    /// A model of a folder that was added.
+    async fn local<T, F>(&self, data: &Path, name: &str, load: F) -> Result<T, IndexError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Path, &str, usize) -> Result<T, IndexError> + Send + 'static,
+    {
+        let (dir, library, workers) = (folder(data).join(name), self.onnx_runtime.clone(), self.workers);
         if !dir.is_dir() {
             let added: Vec<String> = list(data).into_iter().map(|manifest| manifest.name).collect();
             let reason = format!(
-                "there is no encoder of this name; there are {BUILTIN}{}{}. Take one in with `dossier models add DIR`",
+                "there is no local model of this name; there are {BUILTIN}{}{}. Take one in with `dossier models add DIR`",
                 if added.is_empty() { "" } else { ", " },
                 added.join(", ")
             );
-            return Err(IndexError::EncoderFolder { dir: chosen.model.clone(), reason });
+            return Err(IndexError::EncoderFolder { dir: name.into(), reason });
         }
-        let load = move || Onnx::load(&dir, &library, workers);
-        let encoder = tokio::task::spawn_blocking(load).await.map_err(|e| IndexError::Internal(e.to_string()))??;
-        Ok(Arc::new(encoder))
+        let load = move || load(&dir, &library, workers);
+        tokio::task::spawn_blocking(load).await.map_err(|e| IndexError::Internal(e.to_string()))?
     }
 
     /// What is not said is looked up, in this order: the settings, the card, what an index remembers, the endpoint itself.
@@ -248,8 +267,8 @@ impl Chosen {
     }
 }
 
-/// Takes a folder in as a local encoder.
-pub async fn add(common: &Common, settings: &Settings, dir: &Path, name: &str) -> Result<u8, Failure> {
+/// Takes a folder in as a local encoder or re-ranker.
+pub async fn add(common: &Common, settings: &Settings, dir: &Path, name: &str, task: Task) -> Result<u8, Failure> {
     if !dir.is_dir() {
         // The catalogue's models would have to be fetched, and this program fetches none.
         let name = dir.display().to_string();
@@ -264,7 +283,7 @@ pub async fn add(common: &Common, settings: &Settings, dir: &Path, name: &str) -
     }
     let to = folder(&common.data);
     std::fs::create_dir_all(&to).map_err(|e| IndexError::from_io("encoder folder".into(), e))?;
-    let manifest = onnx::add(dir, &to, name, &settings.embedding.onnx_runtime).await?;
+    let manifest = onnx::add(dir, &to, name, task, &settings.embedding.onnx_runtime).await?;
     if common.json {
         show::json(&manifest);
     } else {
@@ -272,9 +291,12 @@ pub async fn add(common: &Common, settings: &Settings, dir: &Path, name: &str) -
         show::encoder(&manifest);
     }
     let name = &manifest.name;
-    eprintln!(
-        "next: dossier index build --model {name} for the documents there are, or embedding.model = \"{name}\" for a new directory"
-    );
+    match task {
+        Task::Embed => eprintln!(
+            "next: dossier index build --model {name} for the documents there are, or embedding.model = \"{name}\" for a new directory"
+        ),
+        Task::Rerank => eprintln!("next: rerank.model = \"{name}\""),
+    }
     Ok(exit::OK)
 }
 

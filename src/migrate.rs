@@ -29,6 +29,7 @@ pub async fn run(data: &Path, settings: &Settings, to: Store, as_json: bool) -> 
 async fn fill(dir: &DataDir, db: &Db, settings: &Settings, to: Store, as_json: bool) -> Result<u8, Failure> {
     let (live, _) = assemble::live(settings, dir, db).await?;
     let store = assemble::open_store(to, settings, dir, db, &live.name, live.dimensions).await?;
+    store.prepare().await?;
     eprintln!("moving to {}", store.about().await?);
     let before = reconcile::compare(db, &*store).await?;
     let there = before.expected.0 - before.wrong.iter().map(|version| version.passages).sum::<u64>();

@@ -14,7 +14,11 @@ use crate::{
     door::Door,
 };
 
-/// Waits until a batch is done (and has `count` items, if items are still being added) and shows how far it is.
+/// How long a failure that may pass is waited for.
+const PATIENCE: f64 = 60.0;
+
+/// Waits until a batch is done (and has `count` items, if items are still being added) and shows how far it is. If
+/// nothing goes on, the wait ends with the reason, at once where that will not pass by itself; what was taken in is kept.
 pub async fn watch(door: &Door, scenario: &str, id: BatchId, count: Option<usize>) -> Result<Batch, Failure> {
     let terminal = std::io::stderr().is_terminal();
     let bar = if terminal { bar() } else { ProgressBar::hidden() };
@@ -35,6 +39,12 @@ pub async fn watch(door: &Door, scenario: &str, id: BatchId, count: Option<usize
         if batch.done && items as usize >= count.unwrap_or(0) {
             bar.finish_and_clear();
             return Ok(batch);
+        }
+        if let Some(why) = batch.held_up.filter(|why| why.stays() || why.seconds > PATIENCE) {
+            bar.finish_and_clear();
+            let exit = if why.code.ends_with("_unavailable") { exit::UNREACHABLE } else { exit::FAILED };
+            let next = "nothing that was taken in is lost, and it goes on with the next start; the rest follows with `dossier ingest … --resume";
+            return Err(Failure::new(exit, &why.code, format!("{}; {next} {id}`", why.detail)));
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use index::{
     corpus::{Document, PageRef},
-    embed::onnx::Manifest,
+    embed::onnx::{Manifest, Task},
     hit::{Hit, Hits},
 };
 use ingest::queue::{Batch, BatchItem};
@@ -80,6 +80,9 @@ pub fn generations(records: &Value) {
 /// A local encoder as a line of a table.
 pub fn encoder(encoder: &Manifest) {
     let Manifest { name, dimensions, max_tokens, beta, cosine_floor, .. } = encoder;
+    if encoder.task == Task::Rerank {
+        return println!("{name:<14} a local re-ranker (rerank.model): {max_tokens} tokens");
+    }
     println!(
         "{name:<14} a local encoder (embedding.model): {dimensions} numbers, {max_tokens} tokens, β {beta}, floor {cosine_floor}"
     );
@@ -208,6 +211,9 @@ pub fn hits(hits: &Hits) {
     }
     if hits.data.is_empty() {
         eprintln!("nothing was found");
+    }
+    if let Some(code) = &hits.words_only {
+        eprintln!("searched by words only: the encoder does not answer ({code})");
     }
     if hits.vectors_pending > 0 {
         eprintln!("{} documents are found by words only so far: their vectors are pending", hits.vectors_pending);

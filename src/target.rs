@@ -276,7 +276,8 @@ pub fn accept(record: Record, file: &Path, reason: Option<String>) -> Result<(),
 /// What the numbers depend on besides the documents and the program.
 fn config_hash(run: &EvalRun, settings: &Settings) -> String {
     let text = serde_json::to_string(&(&settings.index, &settings.embedding, &settings.llm, run.mode(), &run.mutant))
-        .unwrap_or_default();
+        .unwrap_or_default()
+        + &settings.rerank.model;
     blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
 }
 

@@ -112,7 +112,7 @@ impl Target for Shelf {
             },
             why: Why::default(),
         });
-        Ok(Hits { data: hits.collect(), vectors_pending: 0, understood: None })
+        Ok(Hits { data: hits.collect(), vectors_pending: 0, words_only: None, understood: None })
     }
 
     async fn ask(&self, ask: &Ask) -> Result<Answer, EvalError> {

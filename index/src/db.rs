@@ -123,6 +123,26 @@ impl DataDir {
         held.ok_or_else(|| IndexError::DataLocked { path: file.display().to_string() })
     }
 
+    /// Bytes that are free where the directory is, as far as that is told.
+    pub fn free(&self) -> Option<u64> {
+        rustix::fs::statvfs(&self.path).ok().map(|stat| stat.f_bavail * stat.f_frsize)
+    }
+
+    /// Whether something may be written that needs so many bytes. The stores write through memory maps, and a map that meets a
+    /// full disk ends the process: it must not come so far.
+    ///
+    /// # Errors
+    /// `storage_full` if less is free.
+    pub fn room(&self, bytes: u64, what: &str) -> Result<(), IndexError> {
+        match self.free() {
+            Some(free) if free < bytes => {
+                let (free, bytes) = (free >> 20, bytes.div_ceil(1 << 20));
+                Err(IndexError::StorageFull { what: format!("{what}: {free} MiB are free, {bytes} are needed") })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Where the directory is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -147,6 +167,8 @@ impl Db {
     /// # Errors
     /// `data_damaged` if the file is no catalog or was written by a newer program, `storage` if it cannot be written.
     pub async fn open(dir: &DataDir) -> Result<Self, IndexError> {
+        // Without room for its log a database cannot even be read.
+        dir.room(1 << 20, "catalog")?;
         sqlx::any::install_default_drivers();
         let url = format!("sqlite:{}?mode=rwc", escape(&dir.path().join("catalog.sqlite")));
         let pool = |connections| {

@@ -6,11 +6,13 @@ use async_trait::async_trait;
 use crate::{IndexError, scope::Call};
 
 pub mod builtin;
+pub mod cross;
 pub mod onnx;
 pub mod remote;
 pub mod scale;
 
 pub use builtin::Builtin;
+pub use cross::CrossEncoder;
 pub use onnx::Onnx;
 pub use remote::Remote;
 

@@ -139,6 +139,9 @@ pub struct Hits {
     pub data: Vec<Hit>,
     /// Documents of the scenario that are found by words only so far, because their vectors are pending.
     pub vectors_pending: u32,
+    /// If the encoder failed: the code of its failure. Everything was then searched by its words alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words_only: Option<String>,
     /// If it was asked to explain: what the question was taken to ask, and where it was looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object)]
@@ -158,4 +161,16 @@ pub struct Snippet {
     pub text: String,
     /// Headings above it, outermost first.
     pub headings: Vec<String>,
+}
+
+impl Snippet {
+    /// Its text under its two nearest headings.
+    pub fn in_context(&self) -> String {
+        let mut text = String::with_capacity(self.text.len() + 64);
+        for heading in self.headings.iter().rev().take(2) {
+            text.push_str(heading);
+            text.push('\n');
+        }
+        text + &self.text
+    }
 }

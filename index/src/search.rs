@@ -8,14 +8,17 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::{
     IndexError,
     catalog::Catalog,
-    embed::Space,
+    embed::{CrossEncoder, Space},
+    fault::Coded,
     generation::{Generation, Live},
     hit::{Hit, Hits, Mode, Query, Why},
     lexical, lexicon,
@@ -25,12 +28,18 @@ use crate::{
 
 /// Candidates taken from each arm before fusion; at least twice what is asked for.
 const DEPTH: usize = 100;
+/// Longest that a search which can go on without its vector waits for it, and how long an encoder that failed is left alone.
+const PATIENCE: Duration = Duration::from_secs(5);
+const REST: Duration = Duration::from_secs(15);
 
 /// Finds passages in a scope.
 #[derive(Clone)]
 pub struct Searcher {
     catalog: Catalog,
     live: Live,
+    /// How the encoder failed a moment ago, and until when it is not asked again.
+    resting: Arc<Mutex<Option<(&'static str, Instant)>>>,
+    reranker: Option<CrossEncoder>,
 }
 
 /// What is looked for.
@@ -54,6 +63,8 @@ pub struct Asked {
     abroad: Option<(Arm, f32)>,
     things: Option<(Arm, f32)>,
     meaning: Option<(Arm, f32)>,
+    /// If both arms were wanted and the encoder failed: the code of its failure.
+    pub words_only: Option<&'static str>,
     /// The terms of the question and how telling each is in the scope.
     pub terms: Vec<(u32, f32)>,
 }
@@ -82,7 +93,17 @@ pub struct Candidate {
 impl Searcher {
     /// A searcher over a catalog and the generation that answers.
     pub fn new(catalog: Catalog, live: Live) -> Self {
-        Self { catalog, live }
+        Self { catalog, live, resting: Arc::default(), reranker: None }
+    }
+
+    /// The same with a model that reads the first passages beside the question.
+    pub fn reranked(self, reranker: Option<CrossEncoder>) -> Self {
+        Self { reranker, ..self }
+    }
+
+    /// That model, if there is one.
+    pub fn reranker(&self) -> Option<&CrossEncoder> {
+        self.reranker.as_ref()
     }
 
     /// The catalog that is searched.
@@ -105,7 +126,7 @@ impl Searcher {
         let asked = self.asked(call, &Lookup { text: &query.text, mode: query.mode, things: &[] }).await?;
         let candidates = self.candidates(call, &asked, &visible, DEPTH.max(2 * query.top_k)).await?;
         let ranked = candidates.into_iter().take(query.top_k).map(|c| (c.id, c.score, c.why())).collect();
-        self.hits(call, ranked).await
+        self.hits(call, ranked, asked.words_only).await
     }
 
     /// What a query may see, if it can be asked at all.
@@ -124,7 +145,7 @@ impl Searcher {
     }
 
     /// Weighs the words of a question by the scope, looks them up in the other language if the scope holds reports in it, and
-    /// encodes what it means.
+    /// encodes what it means. Where both arms are wanted and the encoder fails, the words are enough.
     ///
     /// # Errors
     /// `catalog`, `embedder_unavailable` when something below fails.
@@ -132,9 +153,13 @@ impl Searcher {
         let (by_words, by_meaning) = (lookup.mode != Mode::Dense, lookup.mode != Mode::Lexical);
         let live = self.live.now();
         let meaning = async {
-            Ok::<_, IndexError>(match by_meaning {
-                true => Some((Arm::Meaning(live.embedder.query(call, lookup.text).await?), 1.0)),
-                false => None,
+            Ok(match (by_words, by_meaning) {
+                (_, false) => (None, None),
+                (false, true) => (Some(live.embedder.query(call, lookup.text).await?), None),
+                (true, true) => match self.vector_or_code(call, &live, lookup.text).await? {
+                    Ok(vector) => (Some(vector), None),
+                    Err(code) => (None, Some(code)),
+                },
             })
         };
         let words = async {
@@ -147,8 +172,35 @@ impl Searcher {
         };
         let abroad = async { if by_words { self.translated(call, lookup.text).await } else { Ok(None) } };
         let things = async { if by_words { self.named(call, lookup.things).await } else { Ok(None) } };
-        let ((words, terms), abroad, things, meaning) = futures::try_join!(words, abroad, things, meaning)?;
-        Ok(Asked { words, abroad, things, meaning, terms, live: live.clone() })
+        let ((words, terms), abroad, things, (vector, words_only)) = futures::try_join!(words, abroad, things, meaning)?;
+        let meaning = vector.map(|vector| (Arm::Meaning(vector), 1.0));
+        Ok(Asked { words, abroad, things, meaning, words_only, terms, live: live.clone() })
+    }
+
+    /// The question's vector, or the code of the encoder's failure. One that failed is left alone for a while, so that not every
+    /// question waits for it.
+    async fn vector_or_code(
+        &self,
+        call: &Call,
+        live: &Generation,
+        text: &str,
+    ) -> Result<Result<Vec<f32>, &'static str>, IndexError> {
+        let resting = *self.resting.lock();
+        if let Some((code, until)) = resting.filter(|(_, until)| Instant::now() < *until) {
+            tracing::debug!(code, seconds = (until - Instant::now()).as_secs(), "the encoder is left alone");
+            return Ok(Err(code));
+        }
+        let patience = PATIENCE.min(call.left() / 2);
+        let silent = |_| Err(IndexError::Encoder(format!("no vector came within {} s", patience.as_secs_f32())));
+        match tokio::time::timeout(patience, live.embedder.query(call, text)).await.unwrap_or_else(silent) {
+            Ok(vector) => Ok(Ok(vector)),
+            Err(error) if error.code().starts_with("embedder_") => {
+                tracing::warn!(code = error.code(), "searching by words alone: {error}");
+                *self.resting.lock() = Some((error.code(), Instant::now() + REST));
+                Ok(Err(error.code()))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The passages that the arms find, best fused score first.
@@ -184,11 +236,16 @@ impl Searcher {
         Ok(fuse(asked.live.embedder.space(), found, &words.or_better(abroad), &things, &meaning))
     }
 
-    /// Passages that were ranked, with their documents and places.
+    /// Passages that were ranked, with their documents and places; `words_only` as it was [`Asked`].
     ///
     /// # Errors
     /// `catalog` if it cannot be read.
-    pub async fn hits(&self, call: &Call, ranked: Vec<(Uuid, f32, Why)>) -> Result<Hits, IndexError> {
+    pub async fn hits(
+        &self,
+        call: &Call,
+        ranked: Vec<(Uuid, f32, Why)>,
+        words_only: Option<&'static str>,
+    ) -> Result<Hits, IndexError> {
         let ids: Vec<Uuid> = ranked.iter().map(|(id, ..)| *id).collect();
         let mut found = self.catalog.found(call, &ids).await?;
         let mut data = Vec::with_capacity(ranked.len());
@@ -196,7 +253,8 @@ impl Searcher {
             let Some(passage) = found.remove(&id) else { continue };
             data.push(Hit { rank: data.len() as u32 + 1, score, passage, why });
         }
-        Ok(Hits { data, vectors_pending: self.catalog.vectors_pending(call).await?, understood: None })
+        let (vectors_pending, words_only) = (self.catalog.vectors_pending(call).await?, words_only.map(str::to_owned));
+        Ok(Hits { data, vectors_pending, words_only, understood: None })
     }
 
     /// How many passages the scope holds, and how many of them hold each token.

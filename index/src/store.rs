@@ -62,6 +62,9 @@ pub type Counts = HashMap<(DocumentId, u32), (u64, u64)>;
 pub trait VectorStore: Send + Sync {
     /// Which store this is, in which version, for a person.
     async fn about(&self) -> Result<String, IndexError>;
+    /// Makes what the points are kept in, where it is absent. Nothing else does: whoever only looks leaves no trace, and an
+    /// answer out of an empty store would be wrong. It is called before what is there is compared with what must be.
+    async fn prepare(&self) -> Result<(), IndexError>;
     /// Writes points, replacing those with the same ids.
     async fn upsert(&self, points: Vec<Point>) -> Result<(), IndexError>;
     /// Adds the dense vectors of points that exist.

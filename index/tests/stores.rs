@@ -63,6 +63,7 @@ async fn check(dimensions: usize, check: impl AsyncFn(&dyn VectorStore, &str)) {
     check(&edge, "embedded").await;
     let (_fake, server) = server().await;
     let cluster = Cluster::new(server, &generation(), dimensions, OWNER).unwrap();
+    cluster.prepare().await.unwrap();
     check(&cluster, "server").await;
     cluster.discard().await.unwrap();
 }
@@ -275,6 +276,7 @@ async fn the_same_corpus_gives_the_same_hits_in_both_stores() {
     let dimensions = encoder.space().dimensions;
     let (edge, _) = Edge::open(&dir.path().join("g1"), dimensions).unwrap();
     let cluster = Cluster::new(server, &generation(), dimensions, OWNER).unwrap();
+    cluster.prepare().await.unwrap();
     let scopes = [Scope::default(), Scope::of_scenario("another").unwrap()];
     let documents: Vec<DocumentId> = (0..8).map(|_| DocumentId::new()).collect();
     let sentences = sentences();
@@ -363,8 +365,11 @@ async fn a_collection_of_another_encoder_or_another_installation_is_refused() {
     let first = Cluster::new(server.clone(), &generation, 2, OWNER).unwrap();
     let seen = visible(&Scope::default());
     assert_eq!(code(first.search(&call(), &word(1), &seen, 5).await), "vector_store_unavailable", "it is not made by asking");
+    assert_eq!(code(first.total().await), "vector_store_unavailable", "nor by looking");
+    first.prepare().await.unwrap();
     assert_eq!(first.total().await.unwrap(), (0, 0));
     let longer = Cluster::new(server.clone(), &generation, 3, OWNER).unwrap();
+    assert_eq!(code(longer.prepare().await), "vector_store_mismatch");
     assert_eq!(code(longer.total().await), "vector_store_mismatch");
     let other = Cluster::new(server.clone(), &generation, 2, "somebody-else").unwrap();
     assert_eq!(code(other.total().await), "vector_store_mismatch");
@@ -377,11 +382,12 @@ async fn a_collection_of_another_encoder_or_another_installation_is_refused() {
 }
 
 #[tokio::test]
-async fn a_collection_that_was_lost_is_told_and_then_made_again_by_a_write() {
+async fn a_collection_that_was_lost_is_told_until_it_is_made_again() {
     let (_fake, server) = server().await;
     let generation = generation();
     let store = Cluster::new(server.clone(), &generation, 2, OWNER).unwrap();
     let (document, scope) = (DocumentId::new(), Scope::default());
+    store.prepare().await.unwrap();
     store.upsert(vec![point(document, 1, 0, &scope, &[(1, 1.0)])]).await.unwrap();
     let somebody = Cluster::new(server, &generation, 2, OWNER).unwrap();
     somebody.discard().await.unwrap();
@@ -392,7 +398,8 @@ async fn a_collection_that_was_lost_is_told_and_then_made_again_by_a_write() {
         "all of it must be written, not this alone"
     );
     assert_eq!(code(store.search(&call(), &word(1), &visible(&scope), 5).await), "vector_store_unavailable");
-    assert_eq!(code(store.total().await), "vector_store_unavailable", "it is made again, and that is told");
+    assert_eq!(code(store.total().await), "vector_store_unavailable");
+    store.prepare().await.unwrap();
     assert_eq!(store.total().await.unwrap(), (0, 0));
     store.upsert(vec![again]).await.unwrap();
     assert_eq!(store.search(&call(), &word(1), &visible(&scope), 5).await.unwrap().len(), 1);
@@ -419,6 +426,7 @@ async fn a_key_that_does_not_fit_is_told_apart_from_one_that_may_only_read() {
     };
     let (generation, scope) = (generation(), Scope::default());
     let full = Cluster::new(server.clone(), &generation, 2, OWNER).unwrap();
+    full.prepare().await.unwrap();
     full.upsert(vec![point(DocumentId::new(), 1, 0, &scope, &[(1, 1.0)])]).await.unwrap();
     let store = Cluster::new(Server { api_key: Some(key), ..server }, &generation, 2, OWNER).unwrap();
     assert_eq!(store.search(&call(), &word(1), &visible(&scope), 5).await.unwrap().len(), 1);
@@ -433,6 +441,8 @@ async fn a_server_on_a_bad_day_is_told_by_code_and_a_busy_one_is_asked_again() {
     let store = Cluster::new(server.clone(), "g1", 2, OWNER).unwrap();
     fake.set(Mood::Old);
     assert_eq!(code(store.total().await), "vector_store_version");
+    fake.set(Mood::Busy(2));
+    store.prepare().await.unwrap();
     fake.set(Mood::Busy(2));
     assert_eq!(store.total().await.unwrap(), (0, 0), "asked again, it answers");
     let point = point(DocumentId::new(), 1, 0, &Scope::default(), &[(1, 1.0)]);

@@ -55,6 +55,7 @@ pub async fn fill(
     say: &mut (dyn FnMut(Filled) + Send),
 ) -> Result<Filled, IndexError> {
     let mut filled = Filled::default();
+    into.store.prepare().await?;
     loop {
         remove_stale(catalog, into).await?;
         let lacking = generation::lacking(catalog.db(), &into.name).await?;

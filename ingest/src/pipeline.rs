@@ -25,6 +25,7 @@ use index::{
     publish,
     scope::Call,
 };
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use sqlx::{Any, Row, Transaction};
 use tokio::sync::{Notify, RwLock, watch};
@@ -36,7 +37,7 @@ use crate::{
     crash,
     enrich::{self, Facts, given},
     parse::{About, Format},
-    queue::{self, Accepted, Item, Job, Queue, Stage},
+    queue::{self, Accepted, Batch, HeldUp, Item, Job, Queue, Stage},
     reconcile,
     sandbox::Sandbox,
 };
@@ -49,6 +50,8 @@ const POINTS: usize = 512;
 const TEXTS: usize = 64;
 /// An idle worker looks this often whether the store still holds everything.
 const LOOK: Duration = Duration::from_secs(60);
+/// A failure that has not been seen again for so long is over; a job waits for a minute at most before it is tried again.
+const FORGOTTEN: Duration = Duration::from_secs(150);
 /// A worker's own calls have no one waiting for them.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
@@ -64,6 +67,8 @@ pub struct Pipeline {
     words_busy: AtomicBool,
     // Set when the store failed: until it was compared with the catalog again, nothing is taken from the queue.
     doubt: AtomicBool,
+    /// The failure of store or encoder that keeps the lanes from going on: since when, and when it was seen last.
+    held_up: Mutex<Option<(HeldUp, Instant, Instant)>>,
     /// Held by each lane while it works on a group, and by whoever switches generations while none does.
     turn: RwLock<()>,
     switching: AtomicBool,
@@ -97,6 +102,7 @@ impl Pipeline {
             meaning: Notify::new(),
             words_busy: AtomicBool::new(false),
             doubt: AtomicBool::new(false),
+            held_up: Mutex::default(),
             turn: RwLock::new(()),
             switching: AtomicBool::new(false),
         };
@@ -116,6 +122,17 @@ impl Pipeline {
     /// Whether the store failed and was not found whole since then.
     pub fn store_in_doubt(&self) -> bool {
         self.doubt.load(Relaxed)
+    }
+
+    /// A batch, and what holds it up if it is not done.
+    ///
+    /// # Errors
+    /// `catalog` if it cannot be read.
+    pub async fn batch(&self, call: &Call, id: BatchId) -> Result<Option<Batch>, IndexError> {
+        let batch = self.queue.batch(call, id).await?;
+        let held_up = self.held_up.lock().clone().filter(|(.., seen)| seen.elapsed() < FORGOTTEN);
+        let held_up = held_up.map(|(why, since, _)| HeldUp { seconds: since.elapsed().as_secs_f64(), ..why });
+        Ok(batch.map(|batch| Batch { held_up: held_up.filter(|_| !batch.done), ..batch }))
     }
 
     /// The file that holds the original bytes with this hash.
@@ -162,7 +179,7 @@ impl Pipeline {
         let mut looked = Instant::now();
         while !*stop.borrow() {
             let turn = self.turn.read().await;
-            if !self.store_is_whole().await {
+            if !self.disk_has_room() || !self.store_is_whole().await {
                 drop(turn);
                 pause(&self.words, stop.clone()).await;
                 continue;
@@ -195,7 +212,7 @@ impl Pipeline {
 
     async fn meaning_lane(&self, stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
-            if self.store_in_doubt() {
+            if self.store_in_doubt() || !self.disk_has_room() {
                 pause(&self.meaning, stop.clone()).await;
                 continue;
             }
@@ -220,6 +237,16 @@ impl Pipeline {
         }
     }
 
+    /// `false` while the disk is too full to work on documents.
+    fn disk_has_room(&self) -> bool {
+        let room = self.dir.room(queue::RESERVE, "documents");
+        room.inspect_err(|error| {
+            tracing::debug!(code = error.code(), "documents wait: {error}");
+            self.held_up_by(error);
+        })
+        .is_ok()
+    }
+
     /// `false` while the store cannot be compared with the catalog after a failure.
     async fn store_is_whole(&self) -> bool {
         if !self.store_in_doubt() {
@@ -229,11 +256,14 @@ impl Pipeline {
             Ok(()) => {
                 tracing::info!("the vector store answers; documents go on");
                 self.doubt.store(false, Relaxed);
+                // That it can be read says nothing about a key that may not write.
+                self.held_up.lock().take_if(|(why, ..)| !why.stays());
                 self.meaning.notify_one();
                 true
             }
             Err(error) => {
                 tracing::debug!(code = error.code(), "documents wait for the vector store: {error}");
+                self.held_up_by(&error);
                 self.words_busy.store(false, Relaxed);
                 false
             }
@@ -241,9 +271,18 @@ impl Pipeline {
     }
 
     fn doubt(&self, error: &IndexError) {
+        self.held_up_by(error);
         if !self.doubt.swap(true, Relaxed) {
             tracing::warn!(code = error.code(), "documents wait for the vector store: {error}");
         }
+    }
+
+    fn held_up_by(&self, error: &IndexError) {
+        let mut held_up = self.held_up.lock();
+        let before = held_up.as_ref().filter(|(.., seen)| seen.elapsed() < FORGOTTEN);
+        let since = before.map_or_else(Instant::now, |(_, since, _)| *since);
+        let why = HeldUp { code: error.code().into(), detail: error.to_string(), seconds: 0.0 };
+        *held_up = Some((why, since, Instant::now()));
     }
 
     async fn words_group(&self, jobs: Vec<Job>) {
@@ -375,6 +414,7 @@ impl Pipeline {
         }
         tx.commit().await?;
         crash::point("published");
+        *self.held_up.lock() = None;
         Ok(())
     }
 
@@ -424,7 +464,9 @@ impl Pipeline {
                 queue::discard(&mut tx, &job.scope, job.document, old).await?;
             }
         }
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        *self.held_up.lock() = None;
+        Ok(())
     }
 
     async fn embed_batch(&self, live: &Generation, jobs: &[Job], batch: &[(usize, PassageId, String)]) -> Result<(), IndexError> {
@@ -487,6 +529,7 @@ impl Pipeline {
     /// Compares the store with the catalog, puts back into the queue what the store lacks, and removes what it should not have.
     async fn reconcile(&self) -> Result<(), IndexError> {
         let store = &self.live.now().store;
+        store.prepare().await?;
         let difference = reconcile::compare(self.catalog.db(), &**store).await?;
         if difference.is_none() {
             return Ok(());
@@ -532,6 +575,7 @@ impl Pipeline {
     async fn give_back(&self, jobs: &[Job], error: &IndexError) {
         if !matches!(error, IndexError::Deadline { .. }) {
             tracing::error!(code = error.code(), "{} documents could not go on and will be tried again: {error}", jobs.len());
+            self.held_up_by(error);
         }
         let by_store = error.code().starts_with("vector_store");
         if by_store {

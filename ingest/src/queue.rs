@@ -80,6 +80,9 @@ pub enum Accepted {
     Failed(Failure),
 }
 
+/// Bytes that stay free for what is made of documents: their pages, passages and points.
+pub const RESERVE: u64 = 64 << 20;
+
 /// A batch and how far it is.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Batch {
@@ -95,6 +98,29 @@ pub struct Batch {
     pub pages: u32,
     /// Share of the work that is done, 0 to 1.
     pub progress: f32,
+    /// If nothing goes on for now: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_up: Option<HeldUp>,
+}
+
+/// Why documents wait that could be worked on: the store or the encoder fails.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct HeldUp {
+    /// See `docs/ERRORS.md`.
+    pub code: String,
+    /// In words.
+    pub detail: String,
+    /// For how long nothing has gone on.
+    pub seconds: f64,
+}
+
+impl HeldUp {
+    /// Whether it does not pass by itself: a key or a certificate has to be changed first.
+    pub fn stays(&self) -> bool {
+        let store = ["read_only", "unauthorized", "certificate", "version", "mismatch"];
+        let store = self.code.strip_prefix("vector_store_").is_some_and(|what| store.contains(&what));
+        store || self.code == "embedder_unauthorized"
+    }
 }
 
 /// One item of a batch.
@@ -219,6 +245,9 @@ impl Queue {
                 item.upload.and_then(|upload| if upload.bytes.is_empty() { Err(IngestError::Empty) } else { Ok(upload) });
             ready.push((item.name, checked.map(|upload| (blake3::hash(&upload.bytes).to_hex().to_string(), upload))));
         }
+        let bytes: u64 =
+            ready.iter().filter_map(|(_, upload)| upload.as_ref().ok()).map(|(_, upload)| upload.bytes.len() as u64).sum();
+        dir.room(RESERVE + bytes, "uploads")?;
         for (hash, upload) in ready.iter().filter_map(|(_, upload)| upload.as_ref().ok()) {
             store(&dir.blob(hash), &upload.bytes)?;
         }
@@ -256,8 +285,15 @@ impl Queue {
             .fetch_optional(self.db.read())
             .await?;
         let Some(row) = row else { return Ok(None) };
-        let mut batch =
-            Batch { id, created_at: rfc3339(row.get(0)), done: true, counts: HashMap::new(), pages: 0, progress: 0.0 };
+        let mut batch = Batch {
+            id,
+            created_at: rfc3339(row.get(0)),
+            done: true,
+            counts: HashMap::new(),
+            pages: 0,
+            progress: 0.0,
+            held_up: None,
+        };
         let rows = sqlx::query(
             "SELECT i.outcome, d.status, COUNT(*), CAST(COALESCE(SUM(d.pages), 0) AS INTEGER), CAST(COALESCE(SUM(d.progress), 0) AS REAL) \
              FROM items i LEFT JOIN documents d ON d.id = i.document WHERE i.batch = $1 GROUP BY i.outcome, d.status",

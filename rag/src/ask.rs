@@ -318,7 +318,7 @@ pub enum Reason {
 /// What was worse than it could have been.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Degraded {
-    /// `vectors_pending` (some documents were found by words only), `model_fallback` (a model further down the ladder
+    /// `vectors_pending` (some documents were found by words only), `words_only` (all were: the encoder failed), `model_fallback` (a model further down the ladder
     /// answered), `model_unavailable` (no model did: the answer is put together without one).
     pub reason: String,
     /// The models that failed, in the order they were asked.

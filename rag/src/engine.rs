@@ -210,9 +210,11 @@ impl Engine {
         answer.timings.retrieve_ms = milliseconds(began);
         watch.note(|trace| self.found(trace, terms, ask, &question, &evidence));
         watch.tell(|| Event::Retrieved(evidence.hits.clone())).await;
-        if evidence.vectors_pending > 0 {
-            answer.degraded = Some(Degraded { reason: "vectors_pending".into(), failures: vec![] });
-        }
+        let limit = match evidence.words_only {
+            Some(_) => Some("words_only"),
+            None => (evidence.vectors_pending > 0).then_some("vectors_pending"),
+        };
+        answer.degraded = limit.map(|reason| Degraded { reason: reason.into(), failures: vec![] });
 
         // While a model writes, this machine is free for others.
         let _place = Some(place).filter(|_| ladder.is_empty());
@@ -245,6 +247,7 @@ impl Engine {
         searched.documents = evidence.documents.len();
         searched.passages = evidence.passages;
         searched.vectors_pending = evidence.vectors_pending;
+        searched.words_only.clone_from(&evidence.words_only);
         trace.versions.space = self.searcher.space();
         trace.rank(&evidence.hits);
     }
@@ -353,7 +356,8 @@ impl Engine {
             self.searcher.frequencies(call, &tokens)
         )?;
         let pages = self.pages(call, &hits.data).await?;
-        Ok(Evidence { hits: hits.data, pages, documents, passages, frequencies, vectors_pending: hits.vectors_pending })
+        let Hits { data: hits, vectors_pending, words_only, .. } = hits;
+        Ok(Evidence { hits, pages, documents, passages, frequencies, vectors_pending, words_only })
     }
 
     async fn pages(&self, call: &Call, hits: &[Hit]) -> Result<Vec<StoredPage>, RagError> {

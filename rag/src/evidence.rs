@@ -24,6 +24,8 @@ pub struct Evidence {
     pub frequencies: HashMap<String, u64>,
     /// Documents found by words only, because their vectors are pending.
     pub vectors_pending: u32,
+    /// If the encoder failed, so that everything was found by words only: the code of its failure.
+    pub words_only: Option<String>,
 }
 
 /// A stored page of a version of a document.

@@ -283,13 +283,7 @@ struct Text {
 
 impl Measure<'_> {
     fn read(&self, snippet: &Snippet) -> Text {
-        let mut text = String::with_capacity(snippet.text.len() + 64);
-        for heading in snippet.headings.iter().rev().take(2) {
-            text.push_str(heading);
-            text.push('\n');
-        }
-        text.push_str(&snippet.text);
-        let folded = fold(&text).into_owned();
+        let folded = fold(&snippet.in_context()).into_owned();
         let running = lexical::running(&folded);
         let mut counts = vec![0; self.written.len()];
         for word in &running.written {

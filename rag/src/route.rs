@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use index::{
     IndexError,
     corpus::{DocumentId, ReportKind},
+    embed::CrossEncoder,
     hit::{Hits, Mode, Query, Snippet, Why},
     scope::Call,
     search::{Asked, Candidate, Lookup, Searcher},
@@ -39,6 +40,8 @@ const NEWEST: f32 = 0.05;
 pub(crate) const DEPTH: usize = 100;
 /// Candidates whose text is read.
 pub(crate) const READ: usize = 60;
+/// Candidates that a cross-encoder reads, if one is configured.
+const REREAD: usize = 20;
 /// What finding the names of the things that are looked for counts, until the text is read.
 const THINGS: f32 = 0.5;
 /// Companies that are compared at once.
@@ -52,6 +55,8 @@ pub(crate) struct Trace {
     /// Whom the question names that the scope does not hold.
     pub unknown: Vec<String>,
     pub visible: Visible,
+    /// If the encoder failed: how.
+    pub words_only: Option<&'static str>,
     /// The hits in order: leg, place in it, and the score shown.
     pub order: Vec<(usize, usize, f32)>,
 }
@@ -78,6 +83,8 @@ pub(crate) struct Ranked {
     /// If its text was read.
     pub features: Option<Features>,
     pub role: f32,
+    /// If a cross-encoder read it: how well it fits, 0 to 1.
+    pub cross: Option<f32>,
     pub score: f32,
 }
 
@@ -116,7 +123,7 @@ pub(crate) async fn search(
         }
         (ranked.candidate.id, score, why)
     });
-    let mut hits = searcher.hits(call, ranked.collect::<Vec<(Uuid, f32, Why)>>()).await?;
+    let mut hits = searcher.hits(call, ranked.collect::<Vec<(Uuid, f32, Why)>>(), trace.words_only).await?;
     if query.explain {
         hits.understood = Some(trace.understood(question));
     }
@@ -141,11 +148,14 @@ pub(crate) async fn trace(
         let visible = leg.narrow(&visible);
         let mut found = candidates(searcher, call, &asked, &visible, query, question, holdings, leg).await?;
         read(&mut found, &measure);
+        if let Some(model) = searcher.reranker() {
+            reread(&mut found, model, call, &question.searched).await?;
+        }
         leg.ranked = found;
     }
     let order = order(&legs, query.top_k, question, holdings);
     let unknown = question.names.iter().filter(|name| name.sure && name.documents.is_empty()).map(|name| name.text.clone());
-    Ok(Trace { unknown: unknown.collect(), legs, sought, visible, order })
+    Ok(Trace { unknown: unknown.collect(), words_only: asked.words_only, legs, sought, visible, order })
 }
 
 /// The parts that a search falls into.
@@ -218,7 +228,7 @@ async fn candidates(
             .entry(snippet.document)
             .or_insert_with(|| agreement(question, holdings.held(snippet.document), leg, newest));
         let score = candidate.score + agreement.total() + THINGS * candidate.things;
-        ranked.push(Ranked { candidate, snippet, agreement, fused_rank: 0, features: None, role: 0.0, score });
+        ranked.push(Ranked { candidate, snippet, agreement, fused_rank: 0, features: None, role: 0.0, cross: None, score });
     }
     sort(&mut ranked);
     ranked.iter_mut().zip(1..).for_each(|(ranked, rank)| ranked.fused_rank = rank);
@@ -234,6 +244,23 @@ fn read(found: &mut [Ranked], measure: &Measure) {
         ranked.score = rank::added(&features).iter().sum::<f32>() + ranked.agreement.total() + ranked.role;
         ranked.features = Some(features);
     }
+    settle(best, rest);
+}
+
+/// Lets a cross-encoder read the first of them beside the question: what it says is added.
+async fn reread(found: &mut [Ranked], model: &CrossEncoder, call: &Call, question: &str) -> Result<(), IndexError> {
+    let (best, rest) = found.split_at_mut(REREAD.min(found.len()));
+    let texts: Vec<String> = best.iter().map(|ranked| ranked.snippet.in_context()).collect();
+    for (ranked, fits) in best.iter_mut().zip(model.scores(call, question, &texts).await?) {
+        ranked.cross = Some(fits);
+        ranked.score += fits;
+    }
+    settle(best, rest);
+    Ok(())
+}
+
+/// Orders those that were read; the others stay behind them.
+fn settle(best: &mut [Ranked], rest: &mut [Ranked]) {
     sort(best);
     let (last, first) = (best.last().map_or(0.0, |r| r.score), rest.first().map_or(0.0, |r| r.score));
     rest.iter_mut().for_each(|ranked| ranked.score += last - first - 0.01);
@@ -382,6 +409,7 @@ impl Ranked {
         note("kind", self.agreement.kind);
         note("newest", self.agreement.newest);
         note("role", self.role);
+        note("cross_encoder", self.cross.unwrap_or_default());
         added.insert("fused_rank".into(), self.fused_rank.into());
         added
     }

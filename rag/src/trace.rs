@@ -67,6 +67,9 @@ pub struct Searched {
     pub routed: Vec<DocumentId>,
     /// Documents that were found by their words only, because their vectors are pending.
     pub vectors_pending: u32,
+    /// If the encoder failed, so that all were: the code of its failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words_only: Option<String>,
 }
 
 /// A passage that was found.

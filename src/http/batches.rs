@@ -102,7 +102,7 @@ fn form(state: &State, request: &HttpRequest, payload: web::Payload) -> Result<F
 }
 
 async fn batch_response(state: &State, call: &Call, id: BatchId) -> Result<HttpResponse, Problem> {
-    let batch = state.service.pipeline.queue().batch(call, id).await?.ok_or_else(Problem::not_found)?;
+    let batch = state.service.pipeline.batch(call, id).await?.ok_or_else(Problem::not_found)?;
     Ok(HttpResponse::Accepted().json(batch))
 }
 
@@ -161,14 +161,14 @@ async fn accept(state: &State, call: &Call, batch: BatchId, files: Vec<(About, R
 /// A batch of the tenant, in whichever of its scenarios.
 async fn find(state: &State, id: &str) -> Result<(Call, Batch), Problem> {
     let id: BatchId = id.parse().map_err(|_| Problem::not_found())?;
-    let queue = state.service.pipeline.queue();
+    let pipeline = &state.service.pipeline;
     let call = state.service.anywhere();
-    if let Some(batch) = queue.batch(&call, id).await? {
+    if let Some(batch) = pipeline.batch(&call, id).await? {
         return Ok((call, batch));
     }
     for row in state.service.catalog.scenarios(&call).await? {
         let call = state.service.call(&row.name).await?;
-        if let Some(batch) = queue.batch(&call, id).await? {
+        if let Some(batch) = pipeline.batch(&call, id).await? {
             return Ok((call, batch));
         }
     }
@@ -245,7 +245,7 @@ impl From<Gone> for Stop {
 async fn follow(state: &State, call: &Call, id: BatchId, sink: &mut Sink) -> Result<(), Stop> {
     let mut told = String::new();
     loop {
-        let batch = state.service.pipeline.queue().batch(call, id).await.map_err(|e| Stop::Problem(e.into()))?;
+        let batch = state.service.pipeline.batch(call, id).await.map_err(|e| Stop::Problem(e.into()))?;
         let Some(batch) = batch else { return Err(Stop::Problem(Problem::not_found())) };
         let now = format!("{:?} {} {:.2}", sorted(&batch), batch.pages, batch.progress);
         if now != told || batch.done {

@@ -14,7 +14,8 @@ use super::{Api, State, problem::Problem};
 pub struct Readiness {
     /// `ready`.
     status: &'static str,
-    /// `vectors_pending`: some documents are found by their words only; `llm_unavailable`: the last question found the
+    /// `vectors_pending`: some documents are found by their words only; `words_only`: all are, the encoder does not answer;
+    /// `llm_unavailable`: the last question found the
     /// model endpoint failing; `documents_waiting`: the vector store took no documents, or is compared with the catalog.
     degraded: Vec<&'static str>,
 }
@@ -40,11 +41,14 @@ pub async fn ready(state: web::Data<State>) -> Result<HttpResponse, Problem> {
     }
     // One search through catalog, encoder and store: what a question needs.
     let query =
-        Query { text: "ready".into(), mode: Mode::Dense, top_k: 1, filters: Filters::default(), as_of: None, explain: false };
+        Query { text: "ready".into(), mode: Mode::Hybrid, top_k: 1, filters: Filters::default(), as_of: None, explain: false };
     let service = state.service.clone();
     let call = state.service.anywhere();
     let hits = state.work(async move { service.searcher.search(&call, &query).await }).await??;
     let mut degraded = Vec::new();
+    if hits.words_only.is_some() {
+        degraded.push("words_only");
+    }
     if hits.vectors_pending > 0 {
         degraded.push("vectors_pending");
     }

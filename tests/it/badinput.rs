@@ -247,3 +247,36 @@ async fn a_port_in_use_and_wrong_settings_stop_the_start_with_a_reason() {
         assert!(output.status.code() == Some(2) && said.to_lowercase().contains(part), "{name}: {said}");
     }
 }
+
+#[test]
+fn a_full_disk_is_told_before_anything_is_written_and_work_goes_on_when_there_is_room() {
+    // A disk of its own, where this user may make one.
+    let disk = tempfile::tempdir().unwrap();
+    let script = r#"
+        mount -t tmpfs -o size=200m tmpfs "$DISK" || exit 99
+        ingest() { "$DOSSIER" --data "$DISK/data" --json ingest "$@"; }
+        printf '# First\n\nThe mill has 31 looms.\n' > /tmp/first.$$.md
+        ingest /tmp/first.$$.md || exit 1
+        head -c $(( $(df -B1 --output=avail "$DISK" | tail -n 1) - 50000000 )) /dev/zero > "$DISK/filler"
+        for n in $(seq 60000); do echo "Line $n of a report on looms, spindles and bales."; done > /tmp/large.$$.md
+        ingest /tmp/large.$$.md; echo "exit $?"
+        head -c 20000000 /dev/zero > "$DISK/more"
+        "$DOSSIER" --data "$DISK/data" --json search looms; echo "exit $?"
+        rm "$DISK/more" "$DISK/filler"
+        "$DOSSIER" --data "$DISK/data" --json docs ls; echo "exit $?"
+        printf '# Third\n\nThe mill has 12 carders.\n' > /tmp/third.$$.md
+        ingest /tmp/third.$$.md; echo "exit $?"
+        rm /tmp/first.$$.md /tmp/large.$$.md /tmp/third.$$.md
+    "#;
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]).env("DISK", disk.path());
+    command.env("DOSSIER", env!("CARGO_BIN_EXE_dossier"));
+    let Ok(output) = command.output() else { return eprintln!("skipped: there is no `unshare`") };
+    let (said, talk) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if matches!(output.status.code(), Some(99)) || talk.contains("unshare:") {
+        return eprintln!("skipped: no disk of its own can be made here: {talk}");
+    }
+    let exits: Vec<&str> = said.lines().filter(|line| line.starts_with("exit ")).collect();
+    assert_eq!(exits, ["exit 1", "exit 1", "exit 0", "exit 0"], "{said} {talk}");
+    assert_eq!(said.matches("storage_full").count(), 2, "{said} {talk}");
+}

@@ -214,6 +214,26 @@ async fn doctor_finds_an_index_that_lacks_something_and_writes_it_again_from_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn doctor_only_looks_at_a_server_until_it_is_told_to_fix() {
+    let qdrant = Qdrant::start().await;
+    let data = Arc::new(tempfile::tempdir().unwrap());
+    let service = Service::on(data.clone(), &[]).await;
+    service.ingest("a.md", report("Aldermoor", 12)).await;
+    drop(service);
+    let settings = qdrant.settings(&qdrant.url);
+    for _ in 0..2 {
+        let (code, report, _) = command(data.path(), &settings, &["doctor"]);
+        assert_eq!((code, state(&report, "store")), (1, "wrong"), "{report}");
+        assert!(report.to_string().contains("there is no collection"), "{report}");
+    }
+    let (code, report, said) = command(data.path(), &settings, &["doctor", "--fix"]);
+    assert_eq!((code, state(&report, "index")), (0, "healed"), "{report} {said}");
+    let (code, report, _) = command(data.path(), &settings, &["doctor"]);
+    assert_eq!((code, state(&report, "index")), (0, "ok"), "{report}");
+    qdrant.collection(data.path()).await.discard().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_index_is_migrated_from_the_catalog_alone() {
     let data = Arc::new(tempfile::tempdir().unwrap());
     let service = Service::on(data.clone(), &[]).await;
@@ -408,6 +428,13 @@ async fn a_server_that_only_reads_answers_questions_and_documents_wait() {
     service.ingest("a.md", report("Aldermoor", 12)).await;
     drop(service);
     let reader = Qdrant { key: qdrant.read_only.clone(), prefix: qdrant.prefix.clone(), ..Qdrant::at(qdrant.url.clone()) };
+    // Whoever typed a command is told instead of waiting for ever, and what was taken in is kept.
+    let file = data.path().join("c.md");
+    std::fs::write(&file, report("Corranby", 9)).unwrap();
+    let began = Instant::now();
+    let (code, said, talk) = command(data.path(), &reader.settings(&reader.url), &["ingest", file.to_str().unwrap()]);
+    assert_eq!((code, &said["error"]["code"]), (1, &json!("vector_store_read_only")), "{said} {talk}");
+    assert!(talk.contains("nothing that was taken in is lost") && began.elapsed() < PATIENCE / 2, "{talk}");
     let service = reader.serve(&data, &reader.url).await;
     assert!(!search(&service, "cranes", "hybrid").await.is_empty());
     let reply = service.upload("b.md", report("Brackwater", 5)).await;
@@ -420,6 +447,7 @@ async fn a_server_that_only_reads_answers_questions_and_documents_wait() {
     drop(service);
     let service = qdrant.serve(&data, &qdrant.url).await;
     assert_eq!(service.settled(reply.body["document"]["id"].as_str().unwrap()).await["status"], "ready");
+    assert!(!search(&service, "Corranby", "lexical").await.is_empty());
     drop(service);
     let wrong = Qdrant { key: "no-such-key".into(), ..reader };
     if !qdrant.key.is_empty() {

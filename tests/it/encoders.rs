@@ -196,6 +196,42 @@ async fn an_endpoint_that_misbehaves_ends_a_build_with_its_code_and_the_next_one
     assert_eq!(code, 0, "{talk}");
 }
 
+#[tokio::test]
+async fn while_the_encoder_is_down_a_search_goes_by_words_and_says_so() {
+    let endpoint = Endpoint::start(None);
+    let settings = [endpoint.settings(), vec![("DOSSIER_SERVER__DEADLINE", "4")]].concat();
+    let service = Service::with(&settings).await;
+    service.ingest("halcyon.md", REPORT).await;
+    let search = |mode: &str| service.post("/v1/search", json!({ "query": "公司员工有多少人？", "mode": mode }));
+    assert!(search("hybrid").await.body.get("words_only").is_none());
+    drop(endpoint);
+
+    let reply = search("hybrid").await;
+    assert_eq!((reply.status, &reply.body["words_only"]), (200, &json!("embedder_unavailable")), "{}", reply.body);
+    let first = &reply.body["data"][0];
+    assert!(first["passage"]["text"].as_str().unwrap().contains("612"), "{first}");
+    assert!(first["why"].get("dense_rank").is_none(), "{first}");
+    assert_eq!(search("dense").await.problem(), (503, "embedder_unavailable"), "meaning alone cannot be searched");
+    assert_eq!((search("lexical").await.status, search("lexical").await.body.get("words_only")), (200, None));
+    let answer = service.post("/v1/ask", json!({ "question": "公司员工共有多少人？" })).await.body;
+    assert_eq!((&answer["verdict"], &answer["degraded"]["reason"]), (&json!("answered"), &json!("words_only")), "{answer}");
+    let ready = service.get("/readyz").await;
+    assert_eq!((ready.status, &ready.body["degraded"]), (200, &json!(["words_only"])), "{}", ready.body);
+    // Documents are found by their words meanwhile, and the batch says what they wait for.
+    let reply = service.upload("later.md", "# Later\n\nThe dredger Obelisk arrived in May.\n").await;
+    let batch = format!("/v1/batches/{}", reply.body["batch"]["id"].as_str().unwrap());
+    let began = std::time::Instant::now();
+    loop {
+        let held_up = service.get(&batch).await.body["held_up"]["code"].clone();
+        if held_up == "embedder_unavailable" {
+            break;
+        }
+        assert!(held_up.is_null() && began.elapsed() < crate::service::PATIENCE, "{held_up}");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(found(&service, "Obelisk", "hybrid").await.contains("Obelisk"));
+}
+
 /// A folder as it comes from a model's makers, out of the encoder that is in this repository.
 fn model_folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -207,8 +243,12 @@ fn model_folder() -> tempfile::TempDir {
 }
 
 fn add(data: &std::path::Path, dir: &std::path::Path, library: Option<&str>) -> (Option<i32>, String, String) {
+    add_as(&["--name", "local"], data, dir, library)
+}
+
+fn add_as(how: &[&str], data: &std::path::Path, dir: &std::path::Path, library: Option<&str>) -> (Option<i32>, String, String) {
     let mut command = dossier();
-    command.args(["models", "add", "--name", "local", "--json", "--data"]).arg(data).arg(dir).env_remove("ORT_DYLIB_PATH");
+    command.args(["models", "add"]).args(how).args(["--json", "--data"]).arg(data).arg(dir).env_remove("ORT_DYLIB_PATH");
     if let Some(library) = library {
         command.env("DOSSIER_EMBEDDING__ONNX_RUNTIME", library);
     }
@@ -243,12 +283,126 @@ fn a_folder_that_is_no_encoder_is_refused_with_what_it_lacks() {
     assert!(!data.path().join("models/local").exists());
 }
 
+/// ONNX Runtime, where there is one.
+fn library() -> Option<String> {
+    let named = std::env::var("DOSSIER_TEST_ORT").or_else(|_| std::env::var("ORT_DYLIB_PATH"));
+    named.inspect_err(|_| eprintln!("skipped: DOSSIER_TEST_ORT names no libonnxruntime.so")).ok()
+}
+
+#[test]
+fn a_library_that_is_too_old_is_refused_with_the_version_that_is_needed() {
+    let (dir, data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), model_folder());
+    let (source, library) = (dir.path().join("old.c"), dir.path().join("libonnxruntime.so"));
+    // What a program sees of ONNX Runtime 1.10: its version, and nothing of the interface that is asked for.
+    let old = r#"
+        static const char *version(void) { return "1.10.0"; }
+        static const void *api(unsigned wanted) { return wanted > 10 ? 0 : (const void *)1; }
+        static const struct { const void *(*api)(unsigned); const char *(*version)(void); } base = { api, version };
+        const void *OrtGetApiBase(void) { return &base; }
+    "#;
+    std::fs::write(&source, old).unwrap();
+    let compiled = std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
+    if !compiled.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: there is no C compiler");
+        return;
+    }
+    let (exit, code, talk) = add(data.path(), folder.path(), library.to_str());
+    assert_eq!((exit, code.as_str()), (Some(2), "encoder_runtime"), "{talk}");
+    assert!(talk.contains("1.10.0") && talk.contains("version 1.24 or newer"), "{talk}");
+}
+
+/// A cross-encoder of a few nodes: a passage fits if it and the question have more than thirty tokens together.
+fn rerank_folder() -> tempfile::TempDir {
+    fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+        assert!(bytes.len() < 1 << 14);
+        let (low, high) = ((bytes.len() & 127) as u8, (bytes.len() >> 7) as u8);
+        let length = if high == 0 { vec![low] } else { vec![low | 128, high] };
+        [vec![number << 3 | 2], length, bytes.to_vec()].concat()
+    }
+    let number = |field: u8, value: u8| vec![field << 3, value];
+    let text = |number: u8, text: &str| field(number, text.as_bytes());
+    // Attributes: a whole number (type 2), a list of them (type 7), a float (type 1).
+    let to = field(5, &[text(1, "to"), number(3, 1), [160, 1, 2].to_vec()].concat());
+    let axes = field(5, &[text(1, "axes"), number(8, 1), [160, 1, 7].to_vec()].concat());
+    let cast = [text(1, "attention_mask"), text(2, "ones"), text(4, "Cast"), to].concat();
+    let sum = [text(1, "ones"), text(2, "tokens"), text(4, "ReduceSum"), axes].concat();
+    let float = [vec![2 << 3 | 5], (-30_f32).to_le_bytes().to_vec()].concat();
+    let least = field(5, &[text(1, "value_float"), float, [160, 1, 1].to_vec()].concat());
+    let least = [text(2, "least"), text(4, "Constant"), least].concat();
+    let add = [text(1, "tokens"), text(1, "least"), text(2, "logits"), text(4, "Add")].concat();
+    let value = |name: &str, kind: u8, second: Vec<u8>| {
+        let shape = field(2, &[field(1, &text(2, "batch")), field(1, &second)].concat());
+        [text(1, name), field(2, &field(1, &[number(1, kind), shape].concat()))].concat()
+    };
+    let (float, int64) = (1, 7);
+    let graph = [
+        field(1, &cast),
+        field(1, &sum),
+        field(1, &least),
+        field(1, &add),
+        text(2, "length"),
+        field(11, &value("input_ids", int64, text(2, "length"))),
+        field(11, &value("attention_mask", int64, text(2, "length"))),
+        field(12, &value("logits", float, number(1, 1))),
+    ];
+    let model = [number(1, 7), field(7, &graph.concat()), field(8, &number(2, 12))].concat();
+    let dir = model_folder();
+    std::fs::write(dir.path().join("model.onnx"), model).unwrap();
+    std::fs::remove_file(dir.path().join("encoder.toml")).unwrap();
+    dir
+}
+
+#[tokio::test]
+async fn a_local_cross_encoder_ranks_once_it_is_configured() {
+    let Some(library) = library() else { return };
+    let runtime = ("DOSSIER_EMBEDDING__ONNX_RUNTIME", library.as_str());
+    let service = Service::start().await;
+    let long =
+        "# Cranes\n\nThe harbour has cranes, and besides them tugs, dredgers, pilot cutters, sheds, rails and a slipway.\n";
+    service.ingest("short.md", "# Cranes\n\nThe harbour has 14 cranes.\n").await;
+    service.ingest("long.md", long).await;
+    let asked = "How many cranes does the harbour have?";
+    assert!(found(&service, asked, "hybrid").await.contains("14"), "off by default");
+    let data = service.keep();
+    let add =
+        |dir: &tempfile::TempDir, name: &str| add_as(&["--rerank", "--name", name], data.path(), dir.path(), Some(&library));
+    let folder = rerank_folder();
+    let (exit, _, talk) = add(&folder, "long");
+    assert_eq!(exit, Some(0), "{talk}");
+    assert!(talk.contains("rerank.model"), "{talk}");
+    let service = Service::on(data.clone(), &[runtime, ("DOSSIER_RERANK__MODEL", "long")]).await;
+    assert!(found(&service, asked, "hybrid").await.contains("slipway"), "what the model prefers comes first");
+    let reply = service.post("/v1/search", json!({ "query": asked, "explain": true })).await;
+    assert!(reply.body["data"][0]["why"]["added"]["cross_encoder"].as_f64().unwrap() > 0.5, "{}", reply.body);
+    drop(service);
+
+    // What cannot be one is told: an encoder, a damaged file, a file that is not the one that was added, no such name.
+    let start = |settings: &[(&str, &str)], words: &str| {
+        let mut command = dossier();
+        command.args(["search", "cranes", "--json", "--data"]).arg(data.path()).envs([runtime]).envs(settings.iter().copied());
+        let output = run(&mut command);
+        let talk = String::from_utf8(output.stderr).unwrap();
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        assert_eq!((output.status.code(), &told["error"]["code"]), (Some(2), &json!("encoder_invalid")), "{talk}");
+        assert!(talk.contains(words), "{talk}");
+    };
+    let (exit, code, talk) = add(&model_folder(), "encoder");
+    assert_eq!((exit, code.as_str()), (Some(2), "encoder_invalid"), "{talk}");
+    assert!(talk.contains("no re-ranker"), "{talk}");
+    start(&[("DOSSIER_RERANK__MODEL", "nobody")], "no local model of this name");
+    start(&[("DOSSIER_EMBEDDING__MODEL", "long")], "rerank.model");
+    std::fs::write(data.path().join("models/long/model.onnx"), b"\x08\x07garbage").unwrap();
+    start(&[("DOSSIER_RERANK__MODEL", "long")], "not the file that was added");
+    std::fs::write(folder.path().join("model.onnx"), b"\x08\x07garbage").unwrap();
+    let (exit, code, talk) = add(&folder, "damaged");
+    assert_eq!((exit, code.as_str()), (Some(2), "encoder_invalid"), "{talk}");
+    assert!(talk.contains("cannot be loaded"), "{talk}");
+    assert!(!data.path().join("models/damaged").exists());
+}
+
 #[tokio::test]
 async fn a_local_encoder_answers_once_it_was_added() {
-    let Ok(library) = std::env::var("DOSSIER_TEST_ORT").or_else(|_| std::env::var("ORT_DYLIB_PATH")) else {
-        eprintln!("skipped: DOSSIER_TEST_ORT names no libonnxruntime.so");
-        return;
-    };
+    let Some(library) = library() else { return };
     let service = Service::with(&[("DOSSIER_EMBEDDING__ONNX_RUNTIME", &library)]).await;
     service.ingest("halcyon.md", REPORT).await;
     let folder = model_folder();

@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Embedder, Space};
+use super::{Embedder, Space, cross::CrossEncoder};
 use crate::{IndexError, scope::Call};
 
 /// The file in an encoder's folder that says how it is used.
@@ -32,7 +32,7 @@ const SIDE_FILES: [&str; 3] = ["config.json", "special_tokens_map.json", "tokeni
 /// Where a model's file usually is; else it must be the only one.
 const MODELS: [&str; 4] = ["model.onnx", "onnx/model.onnx", "model_quantized.onnx", "onnx/model_quantized.onnx"];
 /// No more characters make a token.
-const CHARACTERS: usize = 24;
+pub(super) const CHARACTERS: usize = 24;
 /// Where the library is looked for if no setting names it.
 const LIBRARY: &str = "ORT_DYLIB_PATH";
 
@@ -42,6 +42,8 @@ const LIBRARY: &str = "ORT_DYLIB_PATH";
 pub struct Manifest {
     /// Its name.
     pub name: String,
+    /// What it is for.
+    pub task: Task,
     /// The ONNX file.
     pub model: String,
     /// In front of a question.
@@ -66,6 +68,7 @@ impl Default for Manifest {
     fn default() -> Self {
         Self {
             name: String::new(),
+            task: Task::Embed,
             model: String::new(),
             query_prefix: String::new(),
             passage_prefix: String::new(),
@@ -77,6 +80,16 @@ impl Default for Manifest {
             files: BTreeMap::new(),
         }
     }
+}
+
+/// What a local model is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// It makes vectors: `embedding.model`.
+    Embed,
+    /// It reads a question and a passage together and says how well they fit: `rerank.model`.
+    Rerank,
 }
 
 /// How the last layer becomes one vector.
@@ -112,13 +125,7 @@ impl Onnx {
     /// `encoder_invalid` if the folder is not what it was or holds no model, `encoder_runtime` if the library is absent or
     /// too old.
     pub fn load(dir: &Path, library: &str, workers: usize) -> Result<Self, IndexError> {
-        let manifest = Manifest::read(dir)?;
-        for (file, sum) in &manifest.files {
-            if *sum != checksum(dir, file)? {
-                return Err(invalid(dir, format!("`{file}` is not the file that was added; add the folder again")));
-            }
-        }
-        Self::open(dir, manifest, library, workers)
+        Self::open(dir, Manifest::whole(dir, Task::Embed)?, library, workers)
     }
 
     fn open(dir: &Path, manifest: Manifest, library: &str, workers: usize) -> Result<Self, IndexError> {
@@ -227,6 +234,29 @@ impl Manifest {
         Self::parse(dir, &text)
     }
 
+    /// The manifest of a model that was added for a task, after its files were found to be those that were added.
+    ///
+    /// # Errors
+    /// `encoder_invalid`.
+    pub fn whole(dir: &Path, task: Task) -> Result<Self, IndexError> {
+        let manifest = Self::read(dir)?;
+        if manifest.task != task {
+            return Err(invalid(
+                dir,
+                match task {
+                    Task::Embed => "it is a re-ranker (`rerank.model`) and makes no vectors",
+                    Task::Rerank => "it makes vectors (`embedding.model`) and is no re-ranker; one is added with `--rerank`",
+                },
+            ));
+        }
+        for (file, sum) in &manifest.files {
+            if *sum != checksum(dir, file)? {
+                return Err(invalid(dir, format!("`{file}` is not the file that was added; add the folder again")));
+            }
+        }
+        Ok(manifest)
+    }
+
     fn parse(dir: &Path, text: &str) -> Result<Self, IndexError> {
         let manifest: Self = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| text.as_bytes()[..span.start].iter().filter(|b| **b == b'\n').count() + 1);
@@ -285,11 +315,11 @@ impl Manifest {
 }
 
 /// Copies a model's folder into `encoders` under `name` (empty: the folder's), after it was loaded and run; what is measured
-/// goes into its manifest. An encoder of this name that is there already is replaced.
+/// goes into its manifest. A model of this name that is there already is replaced.
 ///
 /// # Errors
 /// `encoder_invalid`, `encoder_runtime`, `storage`, `storage_full`. Then nothing has changed.
-pub async fn add(dir: &Path, encoders: &Path, name: &str, library: &str) -> Result<Manifest, IndexError> {
+pub async fn add(dir: &Path, encoders: &Path, name: &str, task: Task, library: &str) -> Result<Manifest, IndexError> {
     let dir = dir.canonicalize().map_err(|e| invalid(dir, format!("it cannot be opened: {e}")))?;
     let mut manifest = Manifest::of_folder(&dir)?;
     let own = dir.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
@@ -302,12 +332,17 @@ pub async fn add(dir: &Path, encoders: &Path, name: &str, library: &str) -> Resu
             format!("`{name}` is no name for an encoder: use 1 to 64 of a-z, 0-9, `-`, `_` and `.` (--name)"),
         ));
     }
-    manifest.name = name.clone();
-    let encoder = Onnx::open(&dir, manifest.clone(), library, 0)?;
-    manifest.dimensions = encoder.space().dimensions;
-    if manifest.beta == 0.0 {
-        let scale = super::scale::measure(&encoder).await?;
-        (manifest.beta, manifest.cosine_floor) = (scale.beta, scale.cosine_floor);
+    (manifest.name, manifest.task) = (name.clone(), task);
+    match task {
+        Task::Rerank => drop(CrossEncoder::open(&dir, manifest.clone(), library, 1)?),
+        Task::Embed => {
+            let encoder = Onnx::open(&dir, manifest.clone(), library, 0)?;
+            manifest.dimensions = encoder.space().dimensions;
+            if manifest.beta == 0.0 {
+                let scale = super::scale::measure(&encoder).await?;
+                (manifest.beta, manifest.cosine_floor) = (scale.beta, scale.cosine_floor);
+            }
+        }
     }
     let failed = |e| IndexError::from_io("encoder folder".into(), e);
     let part = encoders.join(format!(".{name}.part"));
@@ -368,7 +403,7 @@ fn checksum(dir: &Path, file: &str) -> Result<String, IndexError> {
     Ok(hasher.finalize().to_hex().to_string())
 }
 
-fn invalid(dir: &Path, reason: impl Into<String>) -> IndexError {
+pub(super) fn invalid(dir: &Path, reason: impl Into<String>) -> IndexError {
     IndexError::EncoderFolder { dir: dir.display().to_string(), reason: reason.into() }
 }
 
@@ -379,37 +414,45 @@ struct Files {
     tokenizer: TokenizerFiles,
 }
 
+/// The files of a model's tokenizer.
+pub(super) fn tokenizer(dir: &Path, manifest: &Manifest) -> Result<TokenizerFiles, IndexError> {
+    // fastembed wants all four; of the last three it needs a length and the padding that texts run one by one never meet.
+    let or = |file: &str, other: Value| match dir.join(file).is_file() {
+        true => read(dir, file),
+        false => Ok(other.to_string().into_bytes()),
+    };
+    let [config, special, tokens] = SIDE_FILES;
+    let mut settings: Value =
+        serde_json::from_slice(&or(tokens, json!({}))?).map_err(|e| invalid(dir, format!("`{tokens}` is no JSON: {e}")))?;
+    if !settings["model_max_length"].is_number() {
+        settings["model_max_length"] = manifest.max_tokens.into();
+    }
+    if !settings["pad_token"].is_string() && !settings["pad_token"]["content"].is_string() {
+        settings["pad_token"] = "[PAD]".into();
+    }
+    Ok(TokenizerFiles {
+        tokenizer_file: read(dir, TOKENIZER)?,
+        config_file: or(config, json!({}))?,
+        special_tokens_map_file: or(special, json!({}))?,
+        tokenizer_config_file: settings.to_string().into_bytes(),
+    })
+}
+
+fn read(dir: &Path, file: &str) -> Result<Vec<u8>, IndexError> {
+    fs::read(dir.join(file)).map_err(|e| invalid(dir, format!("`{file}` cannot be read: {e}")))
+}
+
 impl Files {
     fn read(dir: &Path, manifest: &Manifest) -> Result<Self, IndexError> {
-        let read = |file: &str| fs::read(dir.join(file)).map_err(|e| invalid(dir, format!("`{file}` cannot be read: {e}")));
-        // fastembed wants all four; of the last three it needs a length and the padding that texts run one by one never meet.
-        let or = |file: &str, other: Value| match dir.join(file).is_file() {
-            true => read(file),
-            false => Ok(other.to_string().into_bytes()),
-        };
-        let [config, special, tokens] = SIDE_FILES;
-        let mut settings: Value =
-            serde_json::from_slice(&or(tokens, json!({}))?).map_err(|e| invalid(dir, format!("`{tokens}` is no JSON: {e}")))?;
-        if !settings["model_max_length"].is_number() {
-            settings["model_max_length"] = manifest.max_tokens.into();
-        }
-        if !settings["pad_token"].is_string() && !settings["pad_token"]["content"].is_string() {
-            settings["pad_token"] = "[PAD]".into();
-        }
         let file =
             |name: String| Path::new(&name).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(Self {
-            model: read(&manifest.model)?,
+            model: read(dir, &manifest.model)?,
             weights: weights(dir, &manifest.model)
                 .into_iter()
-                .map(|name| Ok((file(name.clone()), read(&name)?)))
+                .map(|name| Ok((file(name.clone()), read(dir, &name)?)))
                 .collect::<Result<_, IndexError>>()?,
-            tokenizer: TokenizerFiles {
-                tokenizer_file: read(TOKENIZER)?,
-                config_file: or(config, json!({}))?,
-                special_tokens_map_file: or(special, json!({}))?,
-                tokenizer_config_file: settings.to_string().into_bytes(),
-            },
+            tokenizer: tokenizer(dir, manifest)?,
         })
     }
 
@@ -433,7 +476,7 @@ impl Files {
 
 /// Loads ONNX Runtime once for this process and tells its version. Nothing of it may be called before: without a library
 /// that fits, every call into it panics.
-fn runtime(library: &str) -> Result<String, IndexError> {
+pub(super) fn runtime(library: &str) -> Result<String, IndexError> {
     let named = |library: String| if library.is_empty() { None } else { Some(library) };
     let library = named(library.to_owned()).or_else(|| named(std::env::var(LIBRARY).unwrap_or_default()));
     let Some(library) = library else {
@@ -471,7 +514,7 @@ fn version(info: &str) -> String {
 }
 
 /// The binding panics in places where others return an error: here it becomes one.
-fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     let words = |panic: Box<dyn Any + Send>| {
         let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
         Err(text.unwrap_or_else(|| "it stopped without a reason".into()))

@@ -1,7 +1,7 @@
 //! A Qdrant server, or a cluster of them: one collection per generation, for an index that outgrows one machine.
 //!
 //! The server is reached lazily: a service starts without it and goes on once it is there. Before the first request its
-//! version and the collection are looked at, and the collection is made if it is absent. Every request may be done twice
+//! version and the collection are looked at; only [`VectorStore::prepare`] makes a collection. Every request may be done twice
 //! (ids are derived, writes replace), so what the network loses is tried again, a few times, within the deadline.
 
 use std::{
@@ -85,7 +85,6 @@ struct Inner {
     dimensions: usize,
     owner: String,
     ready: AtomicBool,
-    known: AtomicBool,
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -124,7 +123,6 @@ impl Cluster {
             dimensions,
             owner: owner.into(),
             ready: AtomicBool::new(false),
-            known: AtomicBool::new(false),
             turn: tokio::sync::Mutex::new(()),
             server,
         })))
@@ -181,6 +179,11 @@ impl VectorStore for Cluster {
             info.segments_count,
             status.to_lowercase()
         ))
+    }
+
+    async fn prepare(&self) -> Result<(), IndexError> {
+        let inner = &*self.0;
+        inner.attempts(inner.patience(), || inner.look(true)).await
     }
 
     async fn upsert(&self, points: Vec<Point>) -> Result<(), IndexError> {
@@ -258,16 +261,17 @@ impl VectorStore for Cluster {
 }
 
 impl Inner {
-    /// A request that somebody waits for. It does not make the collection: an answer out of an empty one would be wrong.
+    /// A request that somebody waits for.
     async fn read<T, F>(&self, call: &Call, request: impl Fn() -> F) -> Result<T, IndexError>
     where
         F: Future<Output = Result<T, QdrantError>>,
     {
+        let request = || self.tried(request());
         let patience = self.server.timeout + GRACE;
         if call.left() > patience {
-            return self.attempts(Instant::now() + patience, false, request).await;
+            return self.attempts(Instant::now() + patience, request).await;
         }
-        match tokio::time::timeout(call.left(), self.attempts(call.deadline + GRACE, false, request)).await {
+        match tokio::time::timeout(call.left(), self.attempts(call.deadline + GRACE, request)).await {
             Ok(result) => result,
             Err(_) => Err(IndexError::Deadline { doing: "searching" }),
         }
@@ -277,20 +281,29 @@ impl Inner {
     where
         F: Future<Output = Result<T, QdrantError>>,
     {
-        self.attempts(Instant::now() + self.server.write_timeout + GRACE, true, request).await
+        self.attempts(self.patience(), || self.tried(request())).await
     }
 
-    async fn attempts<T, F>(&self, until: Instant, make: bool, request: impl Fn() -> F) -> Result<T, IndexError>
+    /// When a request that nobody waits for has taken too long.
+    fn patience(&self) -> Instant {
+        Instant::now() + self.server.write_timeout + GRACE
+    }
+
+    /// One request, after the server and the collection were looked at.
+    async fn tried<T>(&self, request: impl Future<Output = Result<T, QdrantError>>) -> Result<T, Trouble> {
+        if !self.ready.load(Relaxed) {
+            self.look(false).await?;
+        }
+        request.await.map_err(|e| self.trouble(&e))
+    }
+
+    async fn attempts<T, F>(&self, until: Instant, attempt: impl Fn() -> F) -> Result<T, IndexError>
     where
-        F: Future<Output = Result<T, QdrantError>>,
+        F: Future<Output = Result<T, Trouble>>,
     {
         let (mut tries, mut pause) = (0, PAUSE);
         loop {
-            let attempt = async {
-                self.ready(make).await?;
-                request().await.map_err(|e| self.trouble(&e))
-            };
-            let trouble = match tokio::time::timeout_at(until.into(), attempt).await {
+            let trouble = match tokio::time::timeout_at(until.into(), attempt()).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(trouble)) => trouble,
                 Err(_) => {
@@ -322,26 +335,22 @@ impl Inner {
         Ok(answer.result.map_or(0, |result| result.count))
     }
 
-    /// Looks at the server and the collection once, and again after the collection was lost.
-    async fn ready(&self, make: bool) -> Result<(), Trouble> {
-        if self.ready.load(Relaxed) {
-            return Ok(());
-        }
+    /// Looks at the server and the collection: before the first request, after the collection was lost, and to make what is absent.
+    async fn look(&self, make: bool) -> Result<(), Trouble> {
         let _turn = self.turn.lock().await;
-        if self.ready.load(Relaxed) {
+        if self.ready.load(Relaxed) && !make {
             return Ok(());
         }
         let told = |e: QdrantError| self.trouble(&e);
         speaks(&self.server.url, &self.reading.health_check().await.map_err(told)?.version)?;
         if !self.reading.collection_exists(&self.collection).await.map_err(told)? {
+            // Also whoever writes must learn that everything is to be written, not this alone.
             if !make {
-                return Err(IndexError::Store(format!("the collection `{}` is not there yet", self.collection)).into());
+                return Err(
+                    IndexError::Store(format!("there is no collection `{}` on the Qdrant server", self.collection)).into()
+                );
             }
             self.create().await?;
-            if self.known.load(Relaxed) {
-                // Whoever writes must learn that everything is to be written, not this alone.
-                return Err(IndexError::Store(format!("the collection `{}` was lost and is filled anew", self.collection)).into());
-            }
         }
         let info = self.reading.collection_info(&self.collection).await.map_err(told)?.result.unwrap_or_default();
         if let Some(reason) = unfit(&info, self.dimensions, &self.owner) {
@@ -356,7 +365,6 @@ impl Inner {
                 self.writing.create_field_index(request).await.map_err(told)?;
             }
         }
-        self.known.store(true, Relaxed);
         self.ready.store(true, Relaxed);
         Ok(())
     }
@@ -432,7 +440,7 @@ fn told(url: &str, status: &Status) -> IndexError {
     let (url, message) = (url.to_owned(), status.message());
     match status.code() {
         Code::Unauthenticated => IndexError::StoreKey { url },
-        _ if is_gone(status) => IndexError::Store("the collection is gone from the Qdrant server; it is filled anew".into()),
+        _ if is_gone(status) => IndexError::Store("the collection is gone from the Qdrant server".into()),
         Code::PermissionDenied => IndexError::StoreReadOnly { url, reason: format!("the API key may not do that ({message})") },
         _ if message.contains("No space left") || message.contains("max_disk_usage_percent") => {
             IndexError::StorageFull { what: "the Qdrant server".into() }

@@ -136,6 +136,10 @@ impl VectorStore for Edge {
         Ok("Qdrant in this process (qdrant-edge 0.7.2)".into())
     }
 
+    async fn prepare(&self) -> Result<(), IndexError> {
+        Ok(())
+    }
+
     async fn upsert(&self, points: Vec<Point>) -> Result<(), IndexError> {
         let points = points
             .into_iter()
