@@ -366,7 +366,7 @@ impl<'a> Desk<'a> {
     }
 
     fn proof(&self, text: &str, place: Place) -> Option<Proof<'a>> {
-        let hit = self.evidence.hits.get(place.hit)?;
+        let hit = self.evidence.hit(place.hit)?;
         let page = self.evidence.page(hit, place.part)?;
         let quote = page.text.get(place.quote.clone()).filter(|quote| !quote.trim().is_empty())?;
         let method = if one_line(quote) == one_line(text) { "verbatim" } else { "quote" };

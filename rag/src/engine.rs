@@ -20,7 +20,7 @@ use index::{
     hit::{Hit, Hits, Mode, Query},
     lexical,
     scope::Call,
-    search::Searcher,
+    search::{Lookup, Searcher},
 };
 use parking_lot::Mutex;
 use tokio::{sync::mpsc, time::timeout};
@@ -38,7 +38,7 @@ use crate::{
     pack::Packs,
     question::Question,
     room::Room,
-    route,
+    route::{self, DEPTH},
     select::{self, Weighed},
     trace::{Sent, Trace},
     typed::{self, Wanted},
@@ -46,6 +46,8 @@ use crate::{
     why_not::{WhyNot, why_not},
 };
 
+/// Passages looked through for each figure that is asked for.
+const FURTHER: usize = 8;
 /// Silence of a model after which a sentence that looks complete is shown.
 const BREATH: Duration = Duration::from_millis(15);
 /// Time that the extractive answerer needs at most.
@@ -355,14 +357,44 @@ impl Engine {
             route::search(&self.searcher, call, &query, question, holdings),
             self.searcher.frequencies(call, &tokens)
         )?;
-        let pages = self.pages(call, &hits.data).await?;
+        let further = self.further(call, &query, question, holdings, &hits.data).await?;
+        let pages = self.pages(call, hits.data.iter().chain(&further)).await?;
         let Hits { data: hits, vectors_pending, words_only, .. } = hits;
-        Ok(Evidence { hits, pages, documents, passages, frequencies, vectors_pending, words_only })
+        Ok(Evidence { hits, further, pages, documents, passages, frequencies, vectors_pending, words_only })
     }
 
-    async fn pages(&self, call: &Call, hits: &[Hit]) -> Result<Vec<StoredPage>, RagError> {
+    /// A figure of a named company stands in its statements, which the words of a question rarely find: they are looked up by
+    /// the names of the figures.
+    async fn further(
+        &self,
+        call: &Call,
+        query: &Query,
+        question: &Question,
+        holdings: &Holdings,
+        hits: &[Hit],
+    ) -> Result<Vec<Hit>, RagError> {
+        let wanted = extractive::figures_wanted(question);
+        let reports = holdings.reports_for(question);
+        if wanted.is_empty() || reports.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut visible = self.searcher.visible(call, query).await?;
+        let seen = |id: &DocumentId| visible.documents.as_ref().is_none_or(|documents| documents.contains(id));
+        visible.documents = Some(reports.into_iter().filter(seen).collect());
+        let mut ranked = Vec::new();
+        let mut known: HashSet<_> = hits.iter().map(|hit| hit.passage.id.0).collect();
+        for text in &wanted {
+            let asked = self.searcher.asked(call, &Lookup { text, mode: query.mode, things: &[] }).await?;
+            let found = self.searcher.candidates(call, &asked, &visible, DEPTH).await?;
+            let fresh = found.into_iter().take(FURTHER).filter(|candidate| known.insert(candidate.id));
+            ranked.extend(fresh.map(|candidate| (candidate.id, candidate.score, candidate.why())));
+        }
+        Ok(self.searcher.hits(call, ranked, None).await?.data)
+    }
+
+    async fn pages(&self, call: &Call, hits: impl Iterator<Item = &Hit>) -> Result<Vec<StoredPage>, RagError> {
         let mut seen = HashSet::new();
-        let wanted = hits.iter().flat_map(|hit| {
+        let wanted = hits.flat_map(|hit| {
             let source = &hit.passage.document;
             hit.passage.spans.iter().map(move |span| (source.id, source.version, span.page))
         });

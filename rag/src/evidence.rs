@@ -14,6 +14,8 @@ use index::{
 pub struct Evidence {
     /// The passages found, best first; a model's `[n]` means the n-th of them.
     pub hits: Vec<Hit>,
+    /// Passages beyond those, whose tables are looked through for a figure; numbered on from the hits.
+    pub further: Vec<Hit>,
     /// The stored pages that hold them.
     pub pages: Vec<StoredPage>,
     /// All published documents of the scope.
@@ -40,6 +42,16 @@ pub struct StoredPage {
 }
 
 impl Evidence {
+    /// The passages found and those looked through beside them, in the order of their numbers.
+    pub(crate) fn looked_through(&self) -> impl Iterator<Item = &Hit> {
+        self.hits.iter().chain(&self.further)
+    }
+
+    /// The n-th passage, from 0.
+    pub(crate) fn hit(&self, at: usize) -> Option<&Hit> {
+        self.looked_through().nth(at)
+    }
+
     /// The stored page on which a hit begins.
     pub fn page_of(&self, hit: &Hit) -> Option<&Page> {
         self.page(hit, hit.passage.part)

@@ -6,7 +6,12 @@
 //! the currency, the kind of thing that is asked for? And how good is it: how much does it say by itself, beside what all of
 //! its passage speaks of? If nothing is left, the refusal names what the documents lack: the company, the period, the metric.
 
-pub(crate) mod table;
+mod compute;
+mod plan;
+mod ratio;
+pub(crate) mod rows;
+mod table;
+mod when;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -27,10 +32,10 @@ use crate::{
     conflict::{self, Claim},
     evidence::Evidence,
     glossary::Mention,
-    list,
+    holdings, list,
     period::{Part, Period, periods, relative},
     quantity::{Unit, quantities},
-    question::{Kind, Name, PLACES, Question, years},
+    question::{Kind, Name, PLACES, Question},
     select::{self, Weighed},
     sentence::{is_han, one_line, sentences},
     verdict,
@@ -62,6 +67,19 @@ const STATEMENTS: usize = 2;
 const SURE: f32 = 0.12;
 /// What its chance counts beside its score where a report's figure is asked for, which has rules of its own.
 const CHANCE_OF_FIGURE: f32 = 0.2;
+/// Most figures that are looked up for one question.
+const MOST_FIGURES: usize = 5;
+/// What the statements say in which the figures of a company stand.
+const STATEMENTS_EN: &[&str] = &[
+    "Consolidated Statements of Income: net sales, cost of sales, gross profit, operating income, income tax expense, net income",
+    "Consolidated Balance Sheets: total current assets, total assets, total current liabilities, total liabilities, equity",
+    "Consolidated Statements of Cash Flows: net cash provided by operating, investing, financing activities",
+];
+const STATEMENTS_ZH: &[&str] = &[
+    "合并利润表 营业总收入 营业收入 营业成本 营业利润 利润总额 净利润",
+    "合并资产负债表 流动资产合计 资产总计 流动负债合计 负债合计 所有者权益合计",
+    "合并现金流量表 经营活动产生的现金流量净额 投资活动 筹资活动",
+];
 
 /// Picks what answers the question, or refuses.
 pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
@@ -78,8 +96,20 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
         return Draft::quoted(items, vec![]);
     }
     let reader = Reader::new(question, evidence);
+    let sheets = reader.sheets();
+    if let Some(statements) = reader.computed(&sheets) {
+        return Draft::quoted(statements, Vec::new());
+    }
     let mut candidates = reader.candidates();
     let chance = candidates.iter().filter_map(|candidate| candidate.sure).reduce(f32::max);
+    if reader.works_out(&sheets) {
+        // A sentence may state what could not be worked out, but only with a figure.
+        candidates.retain(|c| quantities(&c.statement.text).iter().any(|q| q.is_amount()));
+    } else if let Some(statements) = reader.one_by_one(&sheets) {
+        return Draft::quoted(statements, Vec::new());
+    } else {
+        candidates.extend(reader.looked_up(&sheets));
+    }
     let other_period = candidates.is_empty() || candidates.iter().any(|candidate| candidate.other_period);
     candidates.retain(|candidate| candidate.enough);
     if candidates.is_empty() && other_period && !question.periods.is_empty() {
@@ -95,6 +125,27 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
     }
     let (statements, missing) = compose(question, evidence, candidates);
     Draft::quoted(statements, missing).with_chance(chance)
+}
+
+/// What to look up in the statements of a company for the figures that a question asks for; nothing if it asks for none.
+pub(crate) fn figures_wanted(question: &Question) -> Vec<String> {
+    let folded = fold(&question.text);
+    let mut names: Vec<String> = Vec::new();
+    let defined = ratio::asked(&folded).map(|(_, ratios)| ratios).unwrap_or_default();
+    for name in defined.iter().flat_map(|ratio| ratio.formula.figures()) {
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    let mentions = question.pack.glossary.mentions(&fold(&question.subject)).0;
+    names.extend(mentions.into_iter().filter(Mention::figure).map(|mention| mention.name));
+    names.truncate(MOST_FIGURES);
+    if names.is_empty() {
+        return names;
+    }
+    let statements = if question.chinese { STATEMENTS_ZH } else { STATEMENTS_EN };
+    names.extend(statements.iter().map(|text| (*text).to_owned()));
+    names
 }
 
 /// A sentence or row that may answer.
@@ -197,6 +248,8 @@ struct Reader<'a> {
     best: f32,
     /// Whether it is about reports, whose figures are told by rule.
     report: bool,
+    /// Whether it names a company, or whatever else documents are about.
+    named: bool,
     /// The sentences of the evidence as they were weighed, by passage, page and end; empty if there is nothing to weigh by.
     weighed: HashMap<(usize, u32, usize), Weighed>,
 }
@@ -268,6 +321,7 @@ impl<'a> Reader<'a> {
             currency: currency(&folded),
             folded,
             report,
+            named: question.documents().is_some(),
             weighed: select::weigh(question, evidence).into_iter().map(|w| ((w.hit, w.part, w.place.end), w)).collect(),
             best: evidence.hits.iter().map(|hit| hit.score).fold(f32::MIN, f32::max),
         }
@@ -316,7 +370,7 @@ impl<'a> Reader<'a> {
         let around = terms(&passage.text);
         let shares =
             |words: &Vec<Word>| words.iter().map(|w| Share { leant: w.share(&leant), around: w.share(&around) }).collect();
-        let reports = years(&passage.document);
+        let reports = holdings::Held::of(&passage.document).periods;
         let near_period = !self.question.periods.is_empty()
             && reports.is_empty()
             && [passage.headings.join(" ").as_str(), &passage.text]
@@ -874,7 +928,8 @@ fn missing_name(question: &Question, evidence: &Evidence) -> Option<String> {
 /// language could hold its translation.
 fn missing_word(question: &Question, evidence: &Evidence) -> Option<String> {
     let abroad = evidence.hits.iter().any(|hit| hit.passage.text.contains(is_han) != question.chinese);
-    if abroad || evidence.passages == 0 {
+    // What only says what to work out stands in no passage.
+    if abroad || evidence.passages == 0 || plan::Plan::of(question).is_some() {
         return None;
     }
     // A concept of reports may stand there under another name.

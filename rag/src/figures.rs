@@ -809,7 +809,7 @@ fn row_of<'a>(page: &'a Page, piece: &Range<usize>) -> Option<(&'a Table, &'a [C
 
 fn row_piece<'a>(hit: &'a Hit, page: &'a Page, range: Range<usize>, table: &Table, row: &[Cell], report: &[Period]) -> Piece<'a> {
     let text = one_line(&page.text[range.clone()]).into_owned();
-    let headers = crate::extractive::table::headers(page, table);
+    let headers = crate::extractive::rows::headers(page, table);
     let caption = format!("{} {}", table.caption.as_deref().unwrap_or_default(), table.unit.as_deref().unwrap_or_default());
     let cell_text = |cell: &Cell| page.text.get(cell.range()).unwrap_or_default().trim();
     let is_value = |cell: &Cell| {

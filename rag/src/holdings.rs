@@ -2,7 +2,7 @@
 //! once per change of the scenario, so that a question is matched against names and not against thousands of titles.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, Weak},
 };
 
@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::{
     period::{self, Part, Period},
-    question::{Subject, is_title_of_report, years},
+    question::{Question, Subject, is_title_of_report, years},
 };
 
 /// A fact below this confidence is not built on.
@@ -40,6 +40,8 @@ pub(crate) struct Held {
     pub kind: Option<ReportKind>,
     /// What it reports on.
     pub periods: Vec<Period>,
+    /// The month in which what it reports on ends.
+    pub closes: Option<u8>,
     /// When it was published, as far as it is printed.
     pub published: Option<String>,
     /// Whether it is a company's own report and not a story about it.
@@ -73,6 +75,16 @@ impl Holdings {
         self.documents.get(&id)
     }
 
+    /// The reports of the companies that a question names, those of the asked years and of the year after if there are any.
+    pub(crate) fn reports_for(&self, question: &Question) -> HashSet<DocumentId> {
+        let named = question.documents().unwrap_or_default();
+        let reports = || named.iter().filter_map(|id| Some((*id, self.held(*id).filter(|held| held.report)?)));
+        let asked: HashSet<i32> = question.periods.iter().filter_map(|p| p.year).flat_map(|year| [year, year + 1]).collect();
+        let of_period = |held: &Held| held.periods.iter().any(|own| own.year.is_some_and(|year| asked.contains(&year)));
+        let fitting: HashSet<DocumentId> = reports().filter(|(_, held)| of_period(held)).map(|(id, _)| id).collect();
+        if fitting.is_empty() { reports().map(|(id, _)| id).collect() } else { fitting }
+    }
+
     /// The documents of a code on an exchange, written in capitals or digits.
     pub(crate) fn listed(&self, code: &str) -> &[DocumentId] {
         let bare = code.rsplit([':', '：', '.']).next().unwrap_or(code).trim();
@@ -82,7 +94,7 @@ impl Holdings {
 }
 
 impl Held {
-    fn of(source: &Source) -> Self {
+    pub(crate) fn of(source: &Source) -> Self {
         let kind = fact(source, "kind").and_then(|kind| serde_json::from_value(kind.clone()).ok());
         let said = source.facts.get("period").is_some_and(is_said);
         let mut periods = if said { Vec::new() } else { years(source) };
@@ -109,6 +121,8 @@ impl Held {
                 periods.push(named);
             }
         }
+        let end = fact(source, "period").and_then(|period| period.get("end")?.as_str());
+        let closes = end.and_then(|end| end.split('-').nth(1)?.parse().ok());
         let published = text_of(source, "date");
         let own = matches!(
             kind,
@@ -123,7 +137,7 @@ impl Held {
             )
         );
         let filed = own && text_of(source, "company").is_some();
-        Self { kind, periods, published, report: filed || is_title_of_report(source), filed }
+        Self { kind, periods, closes, published, report: filed || is_title_of_report(source), filed }
     }
 
     /// The last day that it speaks of, for telling the newest: year and month.

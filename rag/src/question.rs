@@ -87,7 +87,8 @@ impl Question {
         let chinese = is_chinese(text);
         let dated = period::periods(text);
         let names = names(text, chinese, &dated, holdings);
-        let content = content(text, chinese, &dated, &names);
+        let searched = without_instructions(text);
+        let content = content(&searched, chinese, &period::periods(&searched), &names);
         let words = tokens(&content);
         let mut seen = HashSet::new();
         let terms: Vec<String> =
@@ -108,7 +109,7 @@ impl Question {
             compares,
             pack,
             report: report_named(text),
-            searched: without_instructions(text),
+            searched,
         }
     }
 
@@ -1026,7 +1027,9 @@ fn content(text: &str, chinese: bool, dated: &[(std::ops::Range<usize>, Period)]
     }
     for name in names.iter().filter(|n| !n.documents.is_empty()) {
         let name = fold(&name.text).into_owned();
-        content = content.replace(&name, " ");
+        for owner in ["'s ", "’s ", ""] {
+            content = content.replace(&format!("{name}{owner}"), " ");
+        }
     }
     if chinese {
         for phrase in ASKING_ZH {
@@ -1125,7 +1128,9 @@ fn kind(folded: &str, chinese: bool) -> Kind {
         };
     }
     let first = folded.split_whitespace().next().unwrap_or("");
-    if first == "when"
+    if ["is", "are", "was", "were", "did", "does", "do", "has", "have", "had", "can"].contains(&first) {
+        Kind::YesNo
+    } else if first == "when"
         || any(&["what year", "which year", "what date", "what day", "which month", "what month", "what time", "in what century"])
     {
         Kind::When
@@ -1160,8 +1165,6 @@ fn kind(folded: &str, chinese: bool) -> Kind {
         Kind::Why
     } else if any(&["what are", "list ", "which of the following", "name the"]) {
         Kind::List
-    } else if ["is", "are", "was", "were", "did", "does", "do", "has", "have", "had", "can"].contains(&first) {
-        Kind::YesNo
     } else if any(&["how "]) {
         Kind::How
     } else if any(&["which", "what"]) {

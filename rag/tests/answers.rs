@@ -350,6 +350,52 @@ fn a_value_stands_under_the_whole_year_and_not_under_its_change() {
 }
 
 #[test]
+fn what_no_page_states_is_worked_out_with_its_steps() {
+    let check = |papers: &[Paper], text: &str, wanted: &[&str], terms: usize, result: f64| {
+        let settled = ask(papers, text);
+        for part in wanted {
+            assert!(settled.text.contains(part), "{text}: wanted {part}, got {}", settled.text);
+        }
+        let [computation] = settled.computations.as_slice() else { panic!("{text}: {}", settled.text) };
+        assert_eq!(computation.terms.len(), terms, "{text}");
+        assert!(computation.terms.iter().all(|term| term.marker.is_some()), "{text}");
+        assert!((computation.result.value - result).abs() < 0.005, "{text}: {}", computation.result.value);
+    };
+    check(&[yunhe()], "云河科技2023年营业收入同比增长率是多少？", &["16.53%", "(128,450 - 110,230) / 110,230"], 2, 16.53);
+    check(&[yunhe()], "云河科技2023年毛利率是多少？", &["34.36%", "(128,450 - 84,310) / 128,450"], 3, 34.36);
+    check(&[yunhe()], "云河科技2023年净利润占营业收入的比例是多少？", &["12.14%"], 2, 12.14);
+    let growth = "What was the percentage change in the net sales of Orchard Foods from 2022 to 2023?";
+    check(&[orchard()], growth, &["1.03%", "(14,694 - 14,544) / 14,544"], 2, 1.03);
+    let change = "What was the change in net income of Orchard Foods between 2022 and 2023?";
+    check(&[orchard()], change, &["40", "1,020 - 980"], 2, 40e6);
+    check(&[orchard()], "What was the net profit margin of Orchard Foods in 2023?", &["6.94%"], 2, 6.94);
+    check(&[orchard()], "Did the net profit margin of Orchard Foods improve in 2023?", &["Yes", "6.94%", "6.74%"], 4, 6.94);
+}
+
+#[test]
+fn a_ratio_whose_figures_are_missing_is_refused() {
+    for text in ["What was the quick ratio of Orchard Foods in 2023?", "What was the net profit margin of Orchard Foods in 2021?"]
+    {
+        assert_eq!(ask(&[orchard()], text).verdict, Verdict::Refused, "{text}");
+    }
+    assert_eq!(ask(&[yunhe()], "云河科技2023年速动比率是多少？").verdict, Verdict::Refused);
+}
+
+#[test]
+fn a_figure_carries_its_value_unit_and_scale_for_programs() {
+    let settled = ask(&[yunhe()], "云河科技2023年的营业收入是多少？");
+    assert_eq!((settled.figures[0].value, settled.figures[0].scale), (1_284_500_000.0, 10_000.0));
+    let settled = ask(&[brewer()], "What was Tarnbrook Brewing's revenue in 2023?");
+    assert_eq!((settled.figures[0].unit.as_deref(), settled.figures[0].marker), (Some("GBP"), Some(1)));
+}
+
+#[test]
+fn the_year_in_which_a_figure_was_highest_is_named() {
+    answers(&[orchard()], "In which year was the net income of Orchard Foods the highest?", &["2023", "1,020"], "Net income");
+    answers(&[yunhe()], "云河科技哪一年的营业成本最低？", &["2022年", "75,120"], "营业成本");
+}
+
+#[test]
 fn money_of_another_currency_is_no_answer() {
     let settled = ask(&[brewer()], "What was the revenue of Tarnbrook Brewing in 2023 (in USD)?");
     assert_eq!(settled.verdict, Verdict::Refused, "{}", settled.text);

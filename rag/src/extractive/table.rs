@@ -1,117 +1,355 @@
-//! Table look-up: which cell answers the question? A row whose label says what is asked, and the value under the asked period.
+//! What do the tables of the evidence say? Each value with its label, the group above it, its header and its period; and which
+//! of them is the figure that is asked for.
+//!
+//! The values of one thing over several periods are a series: a row under headers that are years, or a column beside labels that
+//! are. A series is the figure if its name holds the words that are asked for and little else. What a report calls otherwise, in
+//! another period or for another part of the company, is another figure.
 
-use std::{
-    collections::{HashMap, HashSet},
-    ops::Range,
-};
+use std::{collections::HashSet, ops::Range};
 
 use index::{
     corpus::DocumentId,
-    lexical::fold,
+    lexical::{fold, term, tokens},
     page::{Cell, Page, Table},
 };
 
-use super::{Candidate, Reader, Scene, Terms, currency, terms};
+use super::{Candidate, Reader, SYNONYM, Terms, Word, currency, is_word, terms, when::When};
 use crate::{
-    period::{Period, periods, relative},
+    ask::Figure,
+    cite::{self, Place, Statement},
+    glossary::{Glossary, Mention},
+    holdings::Held,
+    period::{Part, Period, periods},
+    quantity::{Unit, quantities, scale_of},
     question::Kind,
     sentence::{is_han, one_line},
 };
 
-impl Reader<'_> {
-    /// The rows of a table whose label says what is asked, each with the value under the asked period.
-    pub(super) fn rows(
-        &self,
-        scene: &Scene,
-        part: u32,
-        page: &Page,
-        table: &Table,
-        range: &Range<usize>,
-        seen: &mut HashSet<(DocumentId, u32, Range<usize>)>,
-    ) -> Vec<Candidate> {
-        let text = |cell: &Cell| page.text.get(cell.range()).unwrap_or_default().trim();
-        let headers = headers(page, table);
-        let header_terms: HashMap<u32, Terms> =
-            headers.iter().map(|(column, header)| (*column, terms(&header.replace('_', " ")))).collect();
-        let around =
-            terms(&format!("{} {}", table.caption.as_deref().unwrap_or_default(), table.unit.as_deref().unwrap_or_default()));
-        let unit = table.unit.as_deref().map(unit_in_brackets).unwrap_or_default();
-        let dated = headers.values().any(|header| has_year(header));
-        let latest = headers.values().flat_map(|h| periods(h)).filter_map(|(_, p)| p.year).max();
-        let mut found = Vec::new();
-        let mut group = String::new();
-        for row in table.rows.iter().skip(table.header_rows as usize) {
-            let filled: Vec<&Cell> = row.iter().filter(|cell| !text(cell).is_empty()).collect();
-            let (Some(first), Some(last)) = (filled.first(), filled.last()) else { continue };
-            let line = first.start as usize..last.end as usize;
-            // A year in front is the row's label: a table may have its periods in rows.
-            let value = |cell: &Cell| is_value(text(cell)) && !(cell.column == 0 && filled.len() > 1 && is_period(text(cell)));
-            let values: Vec<&&Cell> = filled.iter().filter(|cell| value(cell)).collect();
-            if values.is_empty() {
-                // A row of one cell heads those under it.
-                group = if filled.len() == 1 { text(first).to_owned() } else { String::new() };
-                continue;
-            }
-            if line.start < range.start || line.end > range.end {
-                continue;
-            }
-            let label = filled.iter().filter(|cell| !value(cell)).map(|cell| text(cell)).collect::<Vec<_>>().join(" ");
-            if label.is_empty() {
-                continue;
-            }
-            let label_terms = terms(&label);
-            let mut before = around.clone();
-            before.extend(terms(&group));
-            let abroad = self.abroad(&label);
-            for cell in &values {
-                let header = headers.get(&cell.column).map_or("", String::as_str);
-                let mut own = label_terms.clone();
-                own.extend(header_terms.get(&cell.column).into_iter().flatten());
-                let held = self.held(scene, &own, &before, abroad);
-                if held.own <= 0.0 {
+/// What a word counts that stands in the row that heads the label's group.
+const GROUP: f32 = 0.9;
+/// What a word counts that only the caption, the headings or the title hold.
+const ABOUT: f32 = 0.8;
+/// What a word counts that only the passage around holds.
+const AROUND: f32 = 0.3;
+/// A table that stands on the page of a passage, but was not found itself.
+const BESIDE: f32 = 0.1;
+
+/// What the label of a figure may say more or less than its name.
+const FILLERS: &str = "net total consolidated 净额 合计";
+
+/// A table of the evidence.
+pub(super) struct Sheet<'a> {
+    /// The passage by which it was found.
+    pub hit: usize,
+    pub part: u32,
+    pub page: &'a Page,
+    pub document: DocumentId,
+    /// How well it was found, against the best.
+    standing: f32,
+    /// The terms of its caption, headings and title.
+    about: Terms,
+    around: Terms,
+    pub headings: String,
+    pub caption: String,
+    pub unit: String,
+    /// The periods that its document reports on.
+    pub reports: Vec<Period>,
+    /// The month in which its document's year ends.
+    closes: Option<u8>,
+    /// The last date of its columns.
+    latest: Option<(i32, u8)>,
+    pub series: Vec<Series>,
+}
+
+/// The values of one thing.
+pub(super) struct Series {
+    /// What it is called.
+    pub label: String,
+    /// What heads its group, and its header where that is no period.
+    pub above: String,
+    /// What its column is called beside the period: a part of the company, a way of counting.
+    column: String,
+    pub values: Vec<Value>,
+}
+
+/// A value in a table.
+#[derive(Clone)]
+pub(super) struct Value {
+    pub header: String,
+    pub when: When,
+    /// Its row.
+    pub line: Range<usize>,
+    /// The cell of its label.
+    pub name: Range<usize>,
+    pub cell: Range<usize>,
+    pub number: f64,
+    pub percent: bool,
+    pub decimals: usize,
+    pub currency: Option<&'static str>,
+}
+
+/// A figure that is asked for: the words that name it.
+pub(super) struct Metric {
+    pub words: Vec<Word>,
+    phrase: String,
+    /// What a label says that is this figure and no other, as terms: the question's own words, or a name of the concept.
+    whole: Vec<u32>,
+    names: Vec<Vec<u32>>,
+    /// What the question says beside the name of the concept.
+    rest: Terms,
+    /// All that it says, under any name.
+    said: Terms,
+}
+
+/// How well a series is the figure that is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Fit {
+    pub score: f32,
+    pub enough: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// The tables on the pages of the evidence, those of the passages found first.
+    pub(super) fn sheets(&self) -> Vec<Sheet<'a>> {
+        let named = self.question.documents();
+        let mut seen = HashSet::new();
+        let mut sheets = Vec::new();
+        for within in [true, false] {
+            for (at, hit) in self.evidence.looked_through().enumerate() {
+                let source = &hit.passage.document;
+                if named.as_ref().is_some_and(|named| !named.contains(&source.id)) {
                     continue;
                 }
-                let described = format!("{label} {header}");
-                // Where the columns are years, one without a year is none of them.
-                let undated = |_: &(Option<Period>, f32)| {
-                    !dated || self.question.periods.is_empty() || has_year(&described) || relative(&described, Some(1)).is_some()
-                };
-                let agreement = self.agrees(&described, scene).filter(undated);
-                let value = text(cell);
-                let Some(fit) =
-                    self.measures(&described, value, &format!("{unit} {}", table.caption.as_deref().unwrap_or_default()))
-                else {
+                for (part, page, range) in cite::places(self.evidence, hit) {
+                    for block in &page.blocks {
+                        let inside = block.range().start < range.end && range.start < block.range().end;
+                        let Some(table) = block.table.as_ref().filter(|_| inside == within) else { continue };
+                        if !seen.insert((source.id, part, block.start)) {
+                            continue;
+                        }
+                        let caption = table.caption.clone().unwrap_or_default();
+                        let headings = hit.passage.headings.join(" ");
+                        let about = format!("{caption} {} {headings}", source.title);
+                        let standing =
+                            0.25 * (hit.score - self.best) - 0.01 * at.min(10) as f32 - if within { 0.0 } else { BESIDE };
+                        let held = Held::of(source);
+                        let (reports, closes) = (held.periods, held.closes);
+                        let (series, unit) = read(page, table, &reports);
+                        sheets.push(Sheet {
+                            hit: at,
+                            part,
+                            page,
+                            document: source.id,
+                            standing,
+                            about: terms(&about),
+                            around: if inside { terms(&hit.passage.text) } else { Terms::new() },
+                            headings,
+                            caption,
+                            unit,
+                            latest: series.iter().flat_map(|s| s.values.iter().filter_map(|v| v.when.end())).max(),
+                            reports,
+                            closes,
+                            series,
+                        });
+                    }
+                }
+            }
+        }
+        sheets
+    }
+
+    /// The figure that a part of the question names.
+    pub(super) fn metric(&self, text: &str) -> Metric {
+        let folded = fold(asking_part(text, &self.question.pack.glossary));
+        let (mentions, rest) = self.question.pack.glossary.mentions(&folded);
+        let weight = |token: &String| self.evidence.idf(token) * super::tells(token, self.evidence);
+        let concept = |mention: &Mention| {
+            let asked = tokens(&mention.name);
+            let exact: Vec<u32> = asked.iter().map(|token| term(token)).collect();
+            let ways =
+                mention.concept.terms().iter().map(|name| (name.clone(), if *name == exact { 1.0 } else { SYNONYM })).collect();
+            Word { weight: asked.iter().map(weight).sum(), ways, must: true }
+        };
+        let mut words: Vec<Word> = mentions.iter().map(concept).collect();
+        let mut seen = HashSet::new();
+        let plain = tokens(&rest).into_iter().filter(|token| self.question.terms.contains(token) && seen.insert(token.clone()));
+        // What no answer to the question may lack, a figure may not lack either.
+        let needed = |term: u32| self.words[0].iter().any(|word| word.must && word.ways.len() == 1 && word.ways[0].0 == [term]);
+        words.extend(plain.map(|token| {
+            let own = term(&token);
+            Word { weight: weight(&token), ways: vec![(vec![own], 1.0)], must: needed(own) }
+        }));
+        let said = |text: &str| tokens(text).into_iter().filter(|token| self.question.terms.contains(token));
+        let whole = said(&folded).map(|token| term(&token)).collect();
+        let named = mentions.iter().find(|mention| mention.figure()).map(|mention| mention.concept.terms().to_vec());
+        let rest = said(&rest).filter(|token| tells_more(token)).map(|token| term(&token)).collect();
+        let names = named.unwrap_or_default();
+        let all = terms(&format!("{text} percent % {FILLERS}"));
+        let said = all.into_iter().chain(names.iter().flatten().copied()).collect();
+        Metric { words, phrase: plain_words(&folded), whole, names, rest, said }
+    }
+
+    /// Whether a series is the figure and no part of it. Where a company is named, its reports have many figures that are called
+    /// alike: only where label and column say all that the question says and no more is it surely the one. What the question
+    /// says beside a name of reports may stand above the label, too.
+    fn surely(&self, metric: &Metric, sheet: &Sheet, series: &Series) -> bool {
+        if !self.named {
+            return true;
+        }
+        let above = terms(&format!("{} {}", series.label, series.above));
+        let rest = metric.rest.iter().all(|term| above.contains(term) || sheet.about.contains(term));
+        let is = |name: &Vec<u32>| !name.is_empty() && labelled(&series.label, name).is_some();
+        let names = std::iter::once(&metric.whole).chain(&metric.names);
+        let column = terms(&series.column);
+        if column.is_empty() {
+            return is(&metric.whole) || rest && metric.names.iter().any(is);
+        }
+        let own = terms(&format!("{} {}", undated(&series.label), series.column));
+        let no_more = own.iter().all(|term| metric.said.contains(term));
+        no_more && rest && names.filter(|name| !name.is_empty()).any(|name| name.iter().all(|term| own.contains(term)))
+    }
+
+    /// How well a series is the figure.
+    pub(super) fn fit(&self, metric: &Metric, sheet: &Sheet, series: &Series) -> Fit {
+        let own = terms(&series.label);
+        let mut both = own.clone();
+        both.extend(terms(&series.above));
+        let (mut mine, mut near, mut total, mut musts) = (0.0, 0.0, 0.0, true);
+        for word in &metric.words {
+            // A name of reports is held as a whole: `net gains on sale` is not `net sales`.
+            let named = word.must && word.ways.len() > 1;
+            let share = if named { spoken(word, &series.label) } else { word.share(&own) };
+            let above = if named { spoken(word, &series.above) } else { word.share(&both) };
+            let about = if named { spoken(word, &sheet.caption) } else { word.share(&sheet.about) };
+            let beside = share.max(GROUP * above).max(ABOUT * about);
+            mine += word.weight * share;
+            near += word.weight * beside.max(AROUND * word.share(&sheet.around));
+            total += word.weight;
+            musts &= !word.must || beside >= ABOUT * SYNONYM - 0.01;
+        }
+        if total <= 0.0 {
+            return Fit { score: 0.0, enough: false };
+        }
+        let (mine, near) = (mine / total, near / total);
+        let asked: Terms = metric.words.iter().flat_map(|w| w.ways.iter().flat_map(|(way, _)| way.iter().copied())).collect();
+        let extra = own.iter().filter(|term| !asked.contains(term)).count() as f32 / own.len().max(1) as f32;
+        let label = plain_words(&fold(&series.label));
+        let exact = !label.trim().is_empty() && metric.phrase.contains(&label);
+        let score = 0.5 * mine + 0.5 * near + if exact { 0.2 } else { 0.0 } - 0.3 * extra + sheet.standing;
+        let limits = &self.question.pack.thresholds;
+        let enough = musts && near >= limits.row && mine > 0.0 && (mine >= 0.3 || exact);
+        Fit { score, enough: enough && self.surely(metric, sheet, series) }
+    }
+
+    /// The values that answer the question as it stands: of each series that is the figure, the one of the asked period.
+    pub(super) fn looked_up(&self, sheets: &[Sheet]) -> Vec<Candidate> {
+        let metric = self.metric(&self.question.subject);
+        let mut found = Vec::new();
+        // Without a period, the figure of a company is that of the year of its newest report.
+        let newest =
+            || sheets.iter().flat_map(|sheet| sheet.reports.iter().filter(|own| own.part == Part::Year)).max_by_key(|p| p.year);
+        let asked: Vec<Period> = match self.question.periods.as_slice() {
+            [] if self.named => newest().copied().into_iter().collect(),
+            periods => periods.to_vec(),
+        };
+        if self.named && asked.is_empty() {
+            return found;
+        }
+        for sheet in sheets {
+            let latest = sheet.series.iter().flat_map(|s| s.values.iter().filter_map(|v| v.when.year)).max();
+            for series in &sheet.series {
+                let abroad = self.abroad(&series.label);
+                let fit = if abroad { self.fit_abroad(&metric, sheet, series) } else { self.fit(&metric, sheet, series) };
+                if fit.score <= 0.0 {
                     continue;
-                };
-                let extra = self.extra(&own, abroad);
-                // Without a period in the question, the latest is meant, or what a report puts first.
-                let year = periods(header).iter().find_map(|(_, p)| p.year);
-                let current = self.question.periods.is_empty() && year.is_some() && year == latest;
-                let first_column = cell.column == values[0].column;
-                let order = if current { 0.06 } else { 0.0 } + if first_column { 0.02 } else { 0.0 };
-                let score = 0.7 * held.own + 0.3 * held.near + fit + order - 0.3 * extra;
-                let limits = &self.question.pack.thresholds;
-                let least = if abroad { limits.translated } else { limits.row };
-                let enough = held.near >= least && held.musts && held.own >= 0.4;
-                let statement = said(self.question.chinese, &label, header, value, &unit);
-                seen.insert((scene.hit.passage.document.id, part, line.clone()));
-                let focus = vec![first.range(), cell.range()];
-                found.push(self.candidate(scene, part, line.clone(), statement, focus, enough, score, agreement));
+                }
+                for (at, value) in series.values.iter().enumerate() {
+                    let described = format!("{} {} {}", series.label, series.above, value.header);
+                    let shown = &sheet.page.text[value.cell.clone()];
+                    let Some(kind) = self.measures(&described, shown, &format!("{} {}", sheet.unit, sheet.caption)) else {
+                        continue;
+                    };
+                    let answers = |period: &Period| Some((*period, self.speaks(value, *period, sheet)?));
+                    let agreed = asked.iter().find_map(answers);
+                    // Without a period in the question the latest is meant, or what a report puts first.
+                    let current = asked.is_empty() && value.when.year.is_some() && value.when.year == latest;
+                    let part = asked.is_empty() && value.when.is_part();
+                    let order =
+                        if current { 0.06 } else { 0.0 } + if at == 0 { 0.02 } else { 0.0 } - if part { 0.1 } else { 0.0 };
+                    let right = asked.is_empty() || agreed.is_some();
+                    found.push(Candidate {
+                        statement: self.said(sheet, series, value),
+                        document: sheet.document,
+                        score: fit.score + kind + order + agreed.map_or(0.0, |(_, surely)| surely),
+                        enough: fit.enough && right,
+                        other_period: fit.enough && !right,
+                        period: agreed.map(|(period, _)| period),
+                        sure: None,
+                        chance: None,
+                        affirms: None,
+                    });
+                }
             }
         }
         found
     }
 
-    /// The share of a label's words that the question does not ask for: `cost of net sales` for `net sales`.
-    fn extra(&self, label: &Terms, abroad: bool) -> f32 {
-        let words = &self.words[usize::from(abroad)];
+    /// How well a series in the other language is what the question asks for.
+    fn fit_abroad(&self, metric: &Metric, sheet: &Sheet, series: &Series) -> Fit {
+        let mut own = terms(&series.label);
+        let label = own.len();
+        own.extend(terms(&series.above));
+        let words = &self.words[1];
+        let total: f32 = words.iter().map(|w| w.weight).sum();
+        if total <= 0.0 {
+            return Fit { score: 0.0, enough: false };
+        }
+        let held = |word: &Word| word.share(&own).max(ABOUT * word.share(&sheet.about));
+        let near = words.iter().map(|w| w.weight * held(w)).sum::<f32>() / total;
+        let mine = words.iter().map(|w| w.weight * w.share(&own)).sum::<f32>() / total;
+        let musts = words.iter().all(|w| !w.must || held(w) >= ABOUT * SYNONYM - 0.01);
         let asked: Terms = words.iter().flat_map(|w| w.ways.iter().flat_map(|(way, _)| way.iter().copied())).collect();
-        label.iter().filter(|term| !asked.contains(term)).count() as f32 / label.len().max(1) as f32
+        let extra = own.iter().filter(|term| !asked.contains(term)).count() as f32 / label.max(1) as f32;
+        let score = 0.7 * mine + 0.3 * near - 0.3 * extra.min(1.0) + sheet.standing;
+        let enough = musts && near >= self.question.pack.thresholds.translated && mine >= 0.4;
+        Fit { score, enough: enough && self.surely(metric, sheet, series) }
+    }
+
+    /// Whether a value speaks for a period, and how surely.
+    pub(super) fn speaks(&self, value: &Value, asked: Period, sheet: &Sheet) -> Option<f32> {
+        if value.when.year.is_some() || value.when.is_part() {
+            let surely = self.question.documents().is_some();
+            // Whoever asks for the day on which a company's year ends asks for the year.
+            let year = value.when.answers(Period { part: Part::Year, ..asked }, sheet.latest, &sheet.reports, surely);
+            let closing =
+                matches!(asked.part, Part::Month(month) if Some(month) == sheet.closes) && !value.when.has_month() && year;
+            return (closing || value.when.answers(asked, sheet.latest, &sheet.reports, surely)).then_some(0.15);
+        }
+        // Where other columns are dated, one without a date is none of them; nor is it where a company's figures are asked for.
+        if self.named || sheet.series.iter().any(|s| s.values.iter().any(|v| v.when.year.is_some())) {
+            return None;
+        }
+        let said: Vec<Period> = periods(&format!("{} {}", sheet.caption, sheet.unit)).into_iter().map(|(_, p)| p).collect();
+        let dated = said.iter().filter(|p| p.year.is_some()).collect::<Vec<_>>();
+        if !dated.is_empty() {
+            return dated.iter().any(|said| said.answers(asked)).then_some(0.1);
+        }
+        let whole = asked.part == Part::Year || sheet.reports.iter().any(|own| own.part == asked.part);
+        let of = |own: &Period| own.answers(asked) || own.year == asked.year && own.year.is_some();
+        if sheet.reports.iter().any(of) && whole {
+            return Some(0.05);
+        }
+        let near = || {
+            let passage = &self.evidence.hit(sheet.hit)?.passage;
+            let said = periods(&format!("{} {}", passage.headings.join(" "), passage.text));
+            said.iter().any(|(_, said)| said.answers(asked)).then_some(0.0)
+        };
+        sheet.reports.is_empty().then(near).flatten()
     }
 
     /// How well a value is of the kind that is asked for; `None` if it is money of another currency, or no share where one is
     /// asked for.
-    fn measures(&self, said: &str, value: &str, unit: &str) -> Option<f32> {
+    pub(super) fn measures(&self, said: &str, value: &str, unit: &str) -> Option<f32> {
         let lower = said.to_lowercase();
         let whole = format!("{lower} {value} {unit}");
         if let (Some(asked), Some(stated)) = (self.currency, currency(&fold(&whole)))
@@ -136,31 +374,397 @@ impl Reader<'_> {
         }
         Some(fit)
     }
+
+    /// A value as a statement: label, header, value, unit.
+    pub(super) fn said(&self, sheet: &Sheet, series: &Series, value: &Value) -> Statement {
+        let shown = sheet.page.text[value.cell.clone()].trim();
+        let unit = unit_in_brackets(&sheet.unit);
+        let label = one_line(&series.label);
+        let header = one_line(&value.header);
+        let text = match (self.question.chinese, header.is_empty()) {
+            (true, true) => format!("{label}：{shown}{unit}"),
+            (true, false) => format!("{label}（{header}）：{shown}{unit}"),
+            (false, true) => format!("{label}: {shown}{unit}"),
+            (false, false) => format!("{label} ({header}): {shown}{unit}"),
+        };
+        let Place { hit, part, quote, focus } = sheet.place(value);
+        Statement { text, hit, part, quote, focus, figure: Some(sheet.figure(series, value)), ..Statement::default() }
+    }
 }
 
-/// The header of each column: the cells of the header rows above it, spans included.
-pub(crate) fn headers(page: &Page, table: &Table) -> HashMap<u32, String> {
-    let mut headers: HashMap<u32, String> = HashMap::new();
-    for row in table.rows.iter().take(table.header_rows as usize) {
-        for cell in row {
-            let text = page.text.get(cell.range()).unwrap_or_default();
-            let text = one_line(text);
-            for column in cell.column..cell.column + cell.column_span.max(1) {
-                let header = headers.entry(column).or_default();
-                if !text.is_empty() && !header.contains(text.as_ref()) {
-                    if !header.is_empty() {
-                        header.push(' ');
-                    }
-                    header.push_str(&text);
-                }
+impl Series {
+    /// Its last values, each of another year and none of a part of a year, in order of time; `None` if there is only one.
+    pub(super) fn by_year(&self, most: usize) -> Option<Vec<&Value>> {
+        let whole = self.values.iter().filter(|value| value.when.year.is_some() && !value.when.is_part());
+        let mut values: Vec<&Value> = whole.collect();
+        values.sort_by_key(|value| value.when.end());
+        let all = values.len();
+        values.dedup_by_key(|value| value.when.year);
+        let from = values.len().saturating_sub(most);
+        (values.len() >= 2 && values.len() == all).then(|| values.split_off(from))
+    }
+}
+
+impl Sheet<'_> {
+    /// Where a value is proven: its row, with label and cell to be marked.
+    pub(super) fn place(&self, value: &Value) -> Place {
+        Place { hit: self.hit, part: self.part, quote: value.line.clone(), focus: vec![value.name.clone(), value.cell.clone()] }
+    }
+
+    /// What its figures are counted in: the scale of the unit line, which a share and a figure per share are exempt from.
+    pub(super) fn scale(&self, series: &Series, value: &Value) -> f64 {
+        let label = fold(&format!("{} {}", series.label, series.above)).into_owned();
+        let exempt = value.percent
+            || ["per share", "per common share", "每股", "%", "ratio", "率", "percent", "number of", "employees", "人数"]
+                .iter()
+                .any(|word| label.contains(word));
+        if exempt {
+            return 1.0;
+        }
+        let of = |text: &str| scale_of(text);
+        of(&label).or_else(|| of(&value.header)).or_else(|| of(&self.unit)).or_else(|| of(&self.caption)).unwrap_or(1.0)
+    }
+
+    /// A value for programs.
+    pub(super) fn figure(&self, series: &Series, value: &Value) -> Figure {
+        let scale = self.scale(series, value);
+        let money = || value.currency.or_else(|| currency(&fold(&format!("{} {}", self.unit, self.caption))));
+        let unit = if value.percent { Some("%".to_owned()) } else { money().map(str::to_owned) };
+        let header = one_line(&value.header);
+        let label = one_line(&series.label);
+        let name = if header.is_empty() { label.into_owned() } else { format!("{label} ({header})") };
+        Figure { name, value: value.number * scale, unit, scale, marker: None }
+    }
+}
+
+/// How well a text holds a name of reports: its words one after the other, what stands in brackets left out or not.
+fn spoken(word: &Word, text: &str) -> f32 {
+    if text.contains(is_han) {
+        return word.share(&terms(text));
+    }
+    let said = |text: &str| tokens(text).iter().map(|token| term(token)).collect::<Vec<u32>>();
+    let mut depth = 0;
+    let bare: String = text
+        .chars()
+        .filter(|c| {
+            depth += i32::from(*c == '(') - i32::from(*c == ')');
+            depth <= 0 && *c != ')'
+        })
+        .collect();
+    let texts = [said(text), said(&bare)];
+    let holds = |way: &[u32]| !way.is_empty() && texts.iter().any(|text| text.windows(way.len()).any(|held| held == way));
+    word.ways.iter().filter(|(way, _)| holds(way)).map(|(_, counts)| *counts).fold(0.0, f32::max)
+}
+
+/// How surely a label is a name: the same words, the same up to a remark behind a comma or in brackets, the same of the owners.
+pub(super) fn labelled(label: &str, name: &[u32]) -> Option<f32> {
+    let wanted: Terms = name.iter().copied().collect();
+    let bare = label.trim_start_matches(|c: char| c.is_ascii_digit() || "一二三四五六七八九十（）()、.．：: ".contains(c));
+    let bare =
+        ["其中：", "其中:", "减：", "减:", "加：", "加:"].iter().fold(bare, |text, word| text.strip_prefix(word).unwrap_or(text));
+    let whole = terms(bare);
+    if whole == wanted {
+        return Some(3.0);
+    }
+    let head = bare.split([',', '(', '（', '，', ':', '：']).next().unwrap_or(bare);
+    let without = |text: &str| {
+        let fillers = terms(FILLERS);
+        terms(text).difference(&fillers).copied().collect::<Terms>()
+    };
+    let fillers = terms(FILLERS);
+    let core: Terms = wanted.difference(&fillers).copied().collect();
+    if terms(head) == wanted || without(bare) == core && !core.is_empty() {
+        return Some(2.5);
+    }
+    if without(head) == core && !core.is_empty() {
+        return Some(2.0);
+    }
+    let owners = fold(bare).into_owned();
+    let (front, _) = owners.split_once(" attributable to ")?;
+    (terms(front) == wanted && !owners.contains("non-controlling") && !owners.contains("noncontrolling")).then_some(1.5)
+}
+
+/// The part of a question that names a figure, without the sentences and clauses around it that tell how to answer.
+pub(super) fn asking_part<'t>(text: &'t str, glossary: &Glossary) -> &'t str {
+    let names = |part: &&str| glossary.mentions(part).0.iter().any(Mention::figure);
+    let parts = || text.split_inclusive(['?', ':', '？', '：', '。']).flat_map(|part| part.split(". "));
+    let part = if parts().count() < 2 { text } else { parts().find(names).unwrap_or(text) };
+    let asks = [", what ", ", how ", ", which "].iter().find_map(|asks| part.find(asks));
+    asks.map_or(part, |at| &part[at + 2..])
+}
+
+/// Whether a word of a question, beside the name of a figure, means another figure, and does not only ask or tell how.
+pub(super) fn tells_more(token: &str) -> bool {
+    const GENERIC: &[&str] = &[
+        "total",
+        "compani",
+        "consolid",
+        "figur",
+        "reach",
+        "come",
+        "overal",
+        "group",
+        "averag",
+        "mean",
+        "calcul",
+        "metric",
+        "unit",
+        "percent",
+        "percentag",
+        "ratio",
+        "term",
+        "time",
+        "round",
+        "decim",
+        "place",
+        "profil",
+        "histor",
+        "consist",
+        "stabl",
+        "fluctuat",
+        "rough",
+        "each",
+        "more",
+        "less",
+        "than",
+        "not",
+        "improv",
+        "declin",
+        "increas",
+        "decreas",
+        "rise",
+        "rose",
+        "fall",
+        "fell",
+        "grow",
+        "grew",
+        "growth",
+        "drop",
+        "chang",
+        "trend",
+        "compar",
+        "versus",
+        "between",
+        "over",
+        "last",
+        "prior",
+        "previou",
+        "period",
+        "quarter",
+        "month",
+        "level",
+        "base",
+        "inform",
+        "outlin",
+        "agreement",
+        "incom statement",
+        "roughli",
+        "histori",
+        "group",
+        "or",
+        "stay",
+        "remain",
+        "higher",
+        "lower",
+        "high",
+        "low",
+        "record",
+        "post",
+        "achiev",
+        "gener",
+        "公司",
+        "总额",
+        "金额",
+        "合计",
+        "平均",
+        "提高",
+        "下降",
+        "改善",
+        "变化",
+        "上升",
+        "增长",
+        "增加",
+        "减少",
+        "同比",
+        "保留",
+        "小数",
+        "百分",
+        "情况",
+        "水平",
+        "计算",
+        "数据",
+        "财务",
+        "财务数据",
+        "全年",
+        "实现",
+        "达到",
+        "年末",
+        "期末",
+        "年底",
+    ];
+    !GENERIC.contains(&token) && !token.chars().all(|c| c.is_ascii_digit()) && (!token.chars().all(is_han) || is_word(token))
+}
+
+/// The series of a table, and its unit line.
+fn read(page: &Page, table: &Table, reports: &[Period]) -> (Vec<Series>, String) {
+    let text = |cell: &Cell| one_line(page.text.get(cell.range()).unwrap_or_default()).into_owned();
+    let mut unit = table.unit.clone().unwrap_or_default();
+    let mut headers: Vec<Vec<(u32, u32, String)>> = continued(table);
+    let mut series: Vec<Series> = Vec::new();
+    let mut group: Vec<String> = Vec::new();
+    let (mut in_head, mut after_group) = (true, false);
+    for (at, row) in table.rows.iter().enumerate() {
+        let filled: Vec<(&Cell, String)> = row.iter().map(|cell| (cell, text(cell))).filter(|(_, t)| !t.is_empty()).collect();
+        if filled.is_empty() {
+            continue;
+        }
+        if unit.is_empty() && in_head {
+            unit = filled.iter().find(|(_, t)| scale_of(t).is_some() && !is_value(t)).map(|(_, t)| t.clone()).unwrap_or_default();
+        }
+        let values =
+            filled.iter().filter(|(cell, t)| is_figure(t) && !(cell.column == 0 && filled.len() > 1 && is_dated(t))).count();
+        let dates = filled.iter().filter(|(cell, t)| cell.column > 0 && is_dated(t)).count();
+        let heads = at < table.header_rows as usize
+            || values == 0 && filled.iter().any(|(cell, _)| cell.column > 0) && (in_head || dates >= 2);
+        if heads {
+            if !in_head {
+                headers.clear();
+                in_head = true;
             }
+            headers.push(filled.iter().map(|(cell, t)| (cell.column, cell.column_span.max(1), t.clone())).collect());
+            continue;
+        }
+        if values == 0 {
+            // A row of one cell heads those under it; of several in a row the last two count.
+            if !after_group {
+                group.clear();
+            }
+            (in_head, after_group) = (false, true);
+            group.push(filled.iter().map(|(_, t)| t.as_str()).collect::<Vec<_>>().join(" "));
+            if group.len() > 2 {
+                group.remove(0);
+            }
+            continue;
+        }
+        after_group = false;
+        in_head = false;
+        row_of(&filled, &headers, &mut group, reports, &mut series);
+    }
+    (series, unit)
+}
+
+/// The header that a part of a table carries which continues from the page before.
+fn continued(table: &Table) -> Vec<Vec<(u32, u32, String)>> {
+    let carried = table.carried.iter().map(|carried| (carried.column, 1, one_line(&carried.text).into_owned()));
+    let header: Vec<_> = carried.filter(|_| table.header_rows == 0).collect();
+    if header.is_empty() { vec![] } else { vec![header] }
+}
+
+/// Reads a row with values into the series it belongs to.
+fn row_of(
+    filled: &[(&Cell, String)],
+    headers: &[Vec<(u32, u32, String)>],
+    group: &mut Vec<String>,
+    reports: &[Period],
+    series: &mut Vec<Series>,
+) {
+    // A mark such as `(1)` right behind the label leads to a note, where other figures follow that are no marks.
+    let figures = || filled.iter().filter(|(cell, t)| is_figure(t) && !(cell.column == 0 && filled.len() > 1));
+    let mark = figures().next().filter(|(_, t)| is_mark(t)).filter(|_| figures().any(|(_, t)| !is_mark(t)));
+    let mark = mark.map(|(cell, _)| cell.start);
+    let value =
+        |(cell, t): &&(&Cell, String)| is_figure(t) && !(cell.column == 0 && filled.len() > 1) && mark != Some(cell.start);
+    let (Some((first, _)), Some((last, _))) = (filled.first(), filled.last()) else { return };
+    let line = first.start as usize..last.end as usize;
+    let named = |(_, t): &&(&Cell, String)| t.chars().any(char::is_alphabetic) || is_dated(t);
+    let mut label =
+        filled.iter().take_while(|part| !value(part)).filter(named).map(|(_, t)| t.as_str()).collect::<Vec<_>>().join(" ");
+    if label.is_empty() {
+        return;
+    }
+    // A label that was broken into two rows: `Trade receivables, net of` / `allowances`.
+    if label.starts_with(|c: char| c.is_lowercase())
+        && let Some(above) = group.last().filter(|above| !above.ends_with([':', '：']) && above.len() > 3)
+    {
+        label = format!("{above} {label}");
+        group.pop();
+    }
+    let dated_label = is_dated(&label);
+    // A column of its own may hold the period: `Germany | 2023 | 28.6`.
+    let dated_cell = filled.iter().take_while(|part| !value(part)).any(|(cell, t)| cell.column > 0 && is_dated(t));
+    let columns: Vec<u32> = filled.iter().filter(value).map(|(cell, _)| cell.column).collect();
+    for (cell, shown) in filled.iter().filter(value) {
+        let Some(quantity) = quantities(shown).into_iter().find(|q| q.unit != Unit::Label) else { continue };
+        let header = header(headers, cell.column, &columns);
+        let of_header = When::read(&header, reports);
+        let when = match of_header.year {
+            Some(_) => of_header,
+            None if dated_label || dated_cell => When::read(&label, reports),
+            None if group.last().is_some_and(|g| is_dated(g)) => When::read(&format!("{header} {}", group.join(" ")), reports),
+            None => of_header,
+        };
+        let value = Value {
+            header: header.clone(),
+            when,
+            line: line.clone(),
+            name: first.range(),
+            cell: cell.range(),
+            number: quantity.value,
+            percent: matches!(quantity.unit, Unit::Percent | Unit::Point),
+            decimals: shown.rsplit_once('.').map_or(0, |(_, d)| d.chars().take_while(char::is_ascii_digit).count()),
+            currency: match quantity.unit {
+                Unit::Money(Some(code)) if code.len() == 3 => Some(code),
+                _ => None,
+            },
+        };
+        // The name of a column is what its header says beside the period.
+        let column = undated(&header);
+        let (label, above, column) = match dated_label {
+            true if !column.is_empty() => (column, group.join(" "), String::new()),
+            _ => (label.clone(), format!("{} {column}", group.join(" ")).trim().to_owned(), column),
+        };
+        let same = |s: &&mut Series| {
+            s.label == label && s.above == above && (dated_label || s.values.last().is_some_and(|v| v.line == line))
+        };
+        match series.iter_mut().rev().find(same) {
+            Some(known) => known.values.push(value),
+            None => series.push(Series { label, above, column, values: vec![value] }),
         }
     }
-    // The part of a table that continues from the page before has its header there.
-    if headers.is_empty() {
-        headers.extend(table.carried.iter().map(|carried| (carried.column, carried.text.clone())));
+}
+
+/// The header of a column: the cells above it. One that spans several columns and does not say so stands over those nearest to it.
+fn header(headers: &[Vec<(u32, u32, String)>], column: u32, columns: &[u32]) -> String {
+    let mut said: Vec<&str> = Vec::new();
+    for row in headers {
+        let covers = |(at, span, _): &&(u32, u32, String)| *at <= column && column < at + span;
+        let exact = row.iter().find(covers).filter(|(at, _, _)| *at > 0 || column == 0);
+        let heads: Vec<&(u32, u32, String)> = row.iter().filter(|(at, _, _)| *at > 0).collect();
+        let near = || {
+            let over_several =
+                heads.len() < columns.len() && (heads.len() == 1 || heads.iter().all(|(_, _, t)| is_dated(t) || spans(t)));
+            heads.iter().min_by_key(|(at, _, _)| (at.abs_diff(column), *at > column)).copied().filter(|_| over_several)
+        };
+        // What stands over the labels speaks of all columns if it names a period: `For the years ended June 30,`.
+        let corner = || row.first().filter(|(at, _, t)| *at == 0 && (spans(t) || is_dated(t)));
+        if let Some((_, _, text)) = corner() {
+            said.push(text);
+        }
+        if let Some((_, _, text)) = exact.or_else(near)
+            && !said.contains(&text.as_str())
+        {
+            said.push(text);
+        }
     }
-    headers
+    said.join(" ")
+}
+
+/// Whether a header speaks of a span of time or a date without its year.
+fn spans(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    ["ended", "months", "weeks", "quarter", "fiscal", "as of", "as at", "year", "年度", "季度", "本期", "上期", "期末", "期初"]
+        .iter()
+        .any(|word| lower.contains(word))
 }
 
 /// Whether a cell holds a figure, and nothing but a figure.
@@ -170,28 +774,136 @@ pub(super) fn is_value(text: &str) -> bool {
     digits > 0 && letters <= 4 && digits >= letters
 }
 
-fn has_year(text: &str) -> bool {
-    periods(text).iter().any(|(_, period)| period.year.is_some())
+/// Whether a cell holds a figure that is no period.
+fn is_figure(text: &str) -> bool {
+    is_value(text) && !is_dated(text)
 }
 
-/// Whether a cell holds a period and nothing else.
-fn is_period(text: &str) -> bool {
-    periods(text).first().is_some_and(|(range, _)| range.len() == text.len())
+/// Whether a cell may be the mark of a note: `(1)`.
+fn is_mark(text: &str) -> bool {
+    text.len() == 3 && text.starts_with('(') && text.ends_with(')')
 }
 
-/// A row's value as a sentence: label, column, value, unit.
-fn said(chinese: bool, label: &str, header: &str, value: &str, unit: &str) -> String {
-    let label = one_line(label);
-    match (chinese, header.is_empty()) {
-        (true, true) => format!("{label}：{value}{unit}"),
-        (true, false) => format!("{label}（{header}）：{value}{unit}"),
-        (false, true) => format!("{label}: {value}{unit}"),
-        (false, false) => format!("{label} ({header}): {value}{unit}"),
+/// Whether a text names a period and says nothing else.
+fn is_dated(text: &str) -> bool {
+    !periods(text).is_empty() && undated(text).is_empty()
+}
+
+/// What a header says beside its period and unit.
+fn undated(text: &str) -> String {
+    const PERIOD: &[&str] = &[
+        "year",
+        "years",
+        "ended",
+        "ending",
+        "fiscal",
+        "as",
+        "of",
+        "at",
+        "the",
+        "for",
+        "months",
+        "month",
+        "three",
+        "six",
+        "nine",
+        "twelve",
+        "weeks",
+        "quarter",
+        "quarters",
+        "first",
+        "second",
+        "third",
+        "fourth",
+        "and",
+        "in",
+        "millions",
+        "thousands",
+        "million",
+        "thousand",
+        "balance",
+        "period",
+        "december",
+        "march",
+        "june",
+        "september",
+        "january",
+        "july",
+        "october",
+        "april",
+        "may",
+        "august",
+        "november",
+        "february",
+        "half",
+        "interim",
+        "audited",
+        "unaudited",
+        "us",
+        "usd",
+        "rmb",
+        "to",
+        "through",
+        "from",
+        "on",
+        "fy",
+        "note",
+        "m",
+    ];
+    let mut rest = text.to_owned();
+    let mut said: Vec<_> = periods(text).into_iter().map(|(range, _)| range).collect();
+    said.sort_by_key(|range| std::cmp::Reverse(range.start));
+    for range in said {
+        rest.replace_range(range, " ");
     }
+    for word in [
+        "单位",
+        "人民币",
+        "万元",
+        "亿元",
+        "千元",
+        "年度",
+        "期末",
+        "期初",
+        "本期",
+        "上期",
+        "本年",
+        "上年",
+        "金额",
+        "余额",
+        "发生额",
+        "日",
+        "月",
+        "年",
+        "末",
+        "元",
+        "度",
+        "数",
+    ] {
+        rest = rest.replace(word, " ");
+    }
+    rest.split(|c: char| !(c.is_alphanumeric() || c == '%'))
+        .filter(|word| !word.is_empty() && !word.chars().all(|c| c.is_ascii_digit()))
+        .filter(|word| !PERIOD.contains(&word.to_lowercase().as_str()))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A folded text as words with a blank on either side, for finding a label in a question whole.
+fn plain_words(folded: &str) -> String {
+    if folded.contains(is_han) {
+        return folded.chars().filter(|c| c.is_alphanumeric()).collect();
+    }
+    let words: Vec<&str> = folded.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    format!(" {} ", words.join(" "))
 }
 
 /// The unit line as it is put behind a value: `（单位：万元）`, ` (in millions)`.
-fn unit_in_brackets(unit: &str) -> String {
+pub(super) fn unit_in_brackets(unit: &str) -> String {
     let unit = one_line(unit.trim().trim_matches(['(', ')', '（', '）'])).into_owned();
-    if unit.contains(is_han) { format!("（{unit}）") } else { format!(" ({unit})") }
+    match unit.is_empty() {
+        true => unit,
+        false if unit.contains(is_han) => format!("（{unit}）"),
+        false => format!(" ({unit})"),
+    }
 }

@@ -1,0 +1,459 @@
+//! What does a question want worked out? A change, a mean, a share of figures: which operation, on which figures, of which
+//! periods, read from its words.
+//!
+//! The outermost operation counts: `change in the average price` is a change. In English it stands first, in Chinese last.
+
+use index::lexical::fold;
+
+use crate::{
+    period::{Part, Period},
+    question::{Kind, Question},
+};
+
+/// What a question wants worked out.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Plan {
+    pub what: What,
+    /// What names the figures: one over several periods, or two that are set against each other.
+    pub figures: Vec<String>,
+    /// In order of time; those of the table if there are none.
+    pub periods: Vec<Period>,
+}
+
+/// What to work out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum What {
+    /// In percent, from the first period to the last.
+    Growth,
+    /// From the first period to the last; or of two figures.
+    Change,
+    /// Over the periods.
+    Average,
+    /// Over the periods; or of two figures.
+    Sum,
+    /// The first figure in percent of the second.
+    Share,
+    /// The first figure divided by the second.
+    Ratio,
+    /// In which period it was most, or least.
+    Extreme(bool),
+    /// For which periods there is a figure.
+    Periods,
+}
+
+impl Plan {
+    /// Reads the plan, if there is something to be worked out.
+    pub(super) fn of(question: &Question) -> Option<Self> {
+        const STATED: &[&str] = &[
+            "drove",
+            "driver",
+            "driven",
+            "reason",
+            "cause",
+            "due to",
+            "explain",
+            "led to",
+            "respectively",
+            "原因",
+            "为什么",
+            "为何",
+            "分别",
+        ];
+        let folded = fold(&question.text);
+        if question.kind == Kind::Why || STATED.iter().any(|word| folded.contains(word)) {
+            return None;
+        }
+        if question.chinese { chinese(&folded, question) } else { english(&folded, question) }
+    }
+}
+
+type Phrases = &'static [&'static str];
+
+const GROWTH: Phrases = &[
+    "percentage change",
+    "percent change",
+    "% change",
+    "percentage increase/(decrease)",
+    "percentage increase / (decrease)",
+    "percentage increase",
+    "percentage decrease",
+    "percentage growth",
+    "percent increase",
+    "percent decrease",
+    "% increase",
+    "% decrease",
+    "growth rate",
+    "rate of change",
+    "rate of growth",
+    "year-over-year growth",
+    "year over year growth",
+    "year on year growth",
+    "relative change",
+];
+const CHANGE: Phrases = &[
+    "nominal difference",
+    "nominal change",
+    "net change",
+    "net difference",
+    "increase/ (decrease)",
+    "increase / (decrease)",
+    "increase/(decrease)",
+    "increase (decrease)",
+    "difference",
+    "change",
+    "increase",
+    "decrease",
+    "decline",
+    "drop",
+    "variance",
+];
+const AVERAGE: Phrases = &["average"];
+const SUM: Phrases = &["total sum of", "sum total of", "sum of", "combined", "altogether", "in both"];
+const MOST: Phrases = &["largest", "highest", "greatest", "biggest", "larger", "higher", "greater", "maximum", "bigger"];
+const LEAST: Phrases = &["smallest", "lowest", "least", "smaller", "lower", "minimum", "fewest"];
+
+fn english(folded: &str, question: &Question) -> Option<Plan> {
+    let text = question.subject.as_str();
+    let any = |phrases: &[&str]| phrases.iter().any(|phrase| word_at(folded, phrase).is_some());
+    if any(&["which year", "what year", "which fiscal year", "what fiscal year", "which period", "which quarter"]) {
+        let find = |words: Phrases| words.iter().copied().find(|word| word_at(folded, word).is_some());
+        let (word, most) = find(MOST).map(|w| (w, true)).or_else(|| find(LEAST).map(|w| (w, false)))?;
+        let figure = without(text, &[word, "which", "year", "period", "quarter", "amount"]);
+        return Some(Plan { what: What::Extreme(most), figures: vec![figure], periods: vec![] });
+    }
+    if any(&["which years", "what years", "which fiscal years", "what fiscal years", "which periods"]) {
+        const ASKS: &[&str] = &["provide", "provided", "table", "information", "data", "which", "years", "show", "present"];
+        return Some(Plan { what: What::Periods, figures: vec![without(text, ASKS)], periods: vec![] });
+    }
+    let first = |what: What, phrases: Phrases| {
+        let found = phrases.iter().filter_map(|phrase| Some((word_at(text, phrase)?, phrase.len())));
+        found.min_by_key(|(at, length)| (*at, usize::MAX - length)).map(|(at, length)| (at, what, text_around(text, at, length)))
+    };
+    let pair = |what: What, found: Option<(usize, Vec<String>)>| found.map(|(at, figures)| (at, what, figures));
+    let (_, what, mut figures) = [
+        first(What::Growth, GROWTH),
+        first(What::Change, CHANGE),
+        first(What::Average, AVERAGE),
+        first(What::Sum, SUM),
+        pair(What::Share, share(text)),
+        pair(What::Ratio, ratio(text)),
+    ]
+    .into_iter()
+    .flatten()
+    .min_by_key(|(at, ..)| *at)?;
+    if let ([one], What::Change | What::Sum) = (figures.as_slice(), what)
+        && let Some(two) = two(one)
+    {
+        figures = two;
+    }
+    let since =
+        any(&["prior year", "previous year", "last year", "year-over-year", "year over year", "year-on-year", "compared"]);
+    let periods = match figures.len() {
+        1 => over_time(question, what, since)?,
+        _ => question.periods.clone(),
+    };
+    Some(Plan { what, figures, periods })
+}
+
+const GROWTH_ZH: Phrases = &[
+    "同比增长率",
+    "同比增长了多少",
+    "同比增长多少",
+    "同比变化",
+    "同比变动",
+    "同比增长",
+    "同比下降",
+    "同比减少",
+    "增长率",
+    "增长幅度",
+    "增幅",
+    "降幅",
+    "变动幅度",
+    "增减幅度",
+    "增长了百分之几",
+    "增长百分之",
+];
+const CHANGE_ZH: Phrases = &[
+    "增加了多少",
+    "减少了多少",
+    "增加多少",
+    "减少多少",
+    "变动额",
+    "增加额",
+    "减少额",
+    "差额",
+    "相差",
+    "变化了多少",
+    "增长了多少",
+    "下降了多少",
+];
+const AVERAGE_ZH: Phrases = &["平均值", "平均数", "年均", "平均"];
+/// What stands behind the whole in `甲占乙的比例`.
+const WHOLE_ENDS: Phrases = &["的比例", "的比重", "的百分比", "比例", "比重", "多少", "的份额"];
+const SUM_ZH: Phrases = &["总和", "之和", "合计是", "合计为", "加起来", "累计"];
+
+fn chinese(folded: &str, question: &Question) -> Option<Plan> {
+    let text = question.subject.as_str();
+    if let Some((front, back)) = folded.split_once('占')
+        && let Some(end) = WHOLE_ENDS.iter().filter_map(|end| back.find(end)).min()
+        && end > 0
+    {
+        let front = front.rsplit(['，', ',', '年', '末']).next().unwrap_or(front).trim_start_matches('的').to_owned();
+        let figures = vec![front, back[..end].to_owned()];
+        return Some(Plan { what: What::Share, figures, periods: question.periods.clone() });
+    }
+    if ["哪一年", "哪年", "哪个年度"].iter().any(|word| folded.contains(word)) {
+        let most = ["最高", "最大", "最多"].iter().find(|word| folded.contains(*word)).map(|w| (w, true));
+        let (word, most) =
+            most.or_else(|| ["最低", "最小", "最少"].iter().find(|word| folded.contains(*word)).map(|w| (w, false)))?;
+        let figure = text.replace(word, " ").replace("一年", " ").replace('年', " ");
+        return Some(Plan { what: What::Extreme(most), figures: vec![figure], periods: vec![] });
+    }
+    let last = |what: What, phrases: Phrases| {
+        let stands = phrases.iter().copied().filter(|phrase| folded.contains(phrase)).max_by_key(|phrase| phrase.len())?;
+        Some((folded.rfind(stands)?, what, vec![phrases.iter().fold(text.to_owned(), |rest, phrase| rest.replace(phrase, " "))]))
+    };
+    let (_, what, figures) =
+        [last(What::Growth, GROWTH_ZH), last(What::Change, CHANGE_ZH), last(What::Average, AVERAGE_ZH), last(What::Sum, SUM_ZH)]
+            .into_iter()
+            .flatten()
+            .max_by_key(|(at, ..)| *at)?;
+    let since = ["同比", "比上年", "较上年", "比去年", "较去年", "相比"].iter().any(|word| folded.contains(word));
+    let periods = over_time(question, what, since)?;
+    Some(Plan { what, figures, periods })
+}
+
+/// The periods of a figure over time, in order. A range is all of its years for a mean or a sum; a change from the year before
+/// needs one year only.
+fn over_time(question: &Question, what: What, since: bool) -> Option<Vec<Period>> {
+    let mut periods: Vec<Period> = Vec::new();
+    for period in &question.periods {
+        // `December 31, 2019 and 2018`, `Q4 2019 and 2018`: what is said of one holds for the other.
+        let part = match (period.part, question.periods.first().map(|p| p.part)) {
+            (Part::Year, Some(first @ (Part::Quarter(_) | Part::Half(_) | Part::NineMonths))) => first,
+            (part, _) => part,
+        };
+        let period = Period { part, ..*period };
+        if period.year.is_some() && !periods.contains(&period) {
+            periods.push(period);
+        }
+    }
+    let order = |p: &Period| {
+        let part = match p.part {
+            Part::Quarter(q) => q * 3,
+            Part::Half(h) => h * 6,
+            Part::NineMonths => 9,
+            Part::Month(m) => m,
+            Part::Year => 12,
+        };
+        (p.year, part)
+    };
+    periods.sort_by_key(order);
+    match (what, periods.as_slice()) {
+        (What::Growth | What::Change | What::Average, []) if question.periods.is_empty() => Some(periods),
+        (What::Growth | What::Change, [one]) if since || what == What::Growth => {
+            Some(vec![Period { year: one.year.map(|y| y - 1), ..*one }, *one])
+        }
+        (What::Growth | What::Change, [first, .., last]) => Some(vec![*first, *last]),
+        (What::Average | What::Sum, [first, last]) if is_range(question) => {
+            let (from, to) = (first.year?, last.year?);
+            Some((from..=to).take(20).map(|year| Period { year: Some(year), part: last.part }).collect())
+        }
+        (What::Average | What::Sum, [_, _, ..]) => Some(periods),
+        _ => None,
+    }
+}
+
+/// Whether two years of a question are the ends of a range: `FY2015 - FY2017`, `from 2017 to 2019`, `2017至2019`.
+fn is_range(question: &Question) -> bool {
+    let folded = fold(&question.text);
+    let said = crate::period::periods(&folded);
+    said.windows(2).any(|pair| {
+        let between = folded.get(pair[0].0.end..pair[1].0.start).unwrap_or_default().trim();
+        matches!(between, "-" | "–" | "—" | "to" | "through" | "至" | "到" | "~")
+    }) && (!folded.contains("between") || folded.contains("3 year") || folded.contains("three year"))
+}
+
+/// Two figures in what follows an operation: `a and b`, `a between x and y`.
+fn two(text: &str) -> Option<Vec<String>> {
+    let bare = text.trim().trim_start_matches("between ").trim_start_matches("the ");
+    if let Some((of, parts)) = bare.split_once(" between ") {
+        let (a, b) = parts.split_once(" and ")?;
+        let (a, b) = (bare_figure(a), bare_figure(b));
+        return (!a.is_empty() && !b.is_empty()).then(|| vec![format!("{of} {a}"), format!("{of} {b}")]);
+    }
+    let (a, b) = bare.split_once(" and ")?;
+    let (a, b) = (bare_figure(a), bare_figure(b));
+    (text.trim().starts_with("between ") || bare.matches(" and ").count() == 1).then_some(())?;
+    (!a.is_empty() && !b.is_empty()).then(|| vec![a, b])
+}
+
+/// `a as a percentage of b`, `percentage of a in b`, `percentage of b that is a`.
+fn share(text: &str) -> Option<(usize, Vec<String>)> {
+    const AS: &[&str] = &[
+        " as a percentage of ",
+        " as percentage of ",
+        " as a percent of ",
+        " as a % of ",
+        " as a proportion of ",
+        " as a share of ",
+        " expressed as a percentage of ",
+    ];
+    if let Some((at, phrase)) = AS.iter().filter_map(|phrase| Some((text.find(phrase)?, *phrase))).min() {
+        let (a, b) = (bare_figure(&text[..at]), bare_figure(&text[at + phrase.len()..]));
+        return (!a.is_empty() && !b.is_empty()).then(|| (0, vec![a, b]));
+    }
+    const OF: &[&str] = &["percentage of ", "proportion of ", "percent of ", "share of "];
+    let (at, phrase) = OF.iter().filter_map(|phrase| Some((word_at(text, phrase.trim_end())?, *phrase))).min()?;
+    let rest = text.get(at + phrase.len()..)?;
+    const IS: &[&str] = &[
+        " is from ",
+        " was from ",
+        " come from ",
+        " comes from ",
+        " is ",
+        " was ",
+        " are ",
+        " were ",
+        " does ",
+        " did ",
+        " do ",
+    ];
+    const IN: &[&str] = &[
+        " over the ",
+        " over ",
+        " out of ",
+        " in the total ",
+        " in total ",
+        " relative to ",
+        " to the total ",
+        " to total ",
+        " in the ",
+        " in ",
+    ];
+    let cut = |words: &[&'static str]| words.iter().filter_map(|w| Some((rest.find(w)?, *w))).min();
+    let (whole_first, (at_word, word)) = match (cut(IS), cut(IN)) {
+        (Some(is), _) => (true, is),
+        (None, inside) => (false, inside?),
+    };
+    let tail = rest[at_word + word.len()..].to_owned();
+    let (a, b) =
+        (bare_figure(&rest[..at_word]), bare_figure(&format!("{}{tail}", if word.contains("total") { "total " } else { "" })));
+    if a.is_empty() || b.is_empty() {
+        return None;
+    }
+    Some((at, if whole_first { vec![b, a] } else { vec![a, b] }))
+}
+
+/// `ratio of a to b`, `a to b ratio`.
+fn ratio(text: &str) -> Option<(usize, Vec<String>)> {
+    if let Some(at) = word_at(text, "ratio of") {
+        let (a, b) = text[at + 8..].split_once(" to ").or_else(|| text[at + 8..].split_once(" over "))?;
+        let (a, b) = (bare_figure(a), bare_figure(b));
+        return (!a.is_empty() && !b.is_empty()).then(|| (at, vec![a, b]));
+    }
+    let at = text.find(" ratio")?;
+    let (a, b) = text[..at].split_once(" to ")?;
+    let (a, b) = (bare_figure(a), bare_figure(b));
+    (!a.is_empty() && !b.is_empty()).then(|| (0, vec![a, b]))
+}
+
+/// A figure without the words that lead to it.
+fn bare_figure(text: &str) -> String {
+    const LEADS: &[&str] = &[
+        "what",
+        "is",
+        "was",
+        "were",
+        "are",
+        "the",
+        "of",
+        "for",
+        "in",
+        "a",
+        "company",
+        "company's",
+        "their",
+        "from",
+        "to",
+        "as",
+        "at",
+        "between",
+        "and",
+        "that",
+        "which",
+    ];
+    let mut words: Vec<&str> =
+        text.split_whitespace().map(|w| w.trim_matches([',', '?', '.'])).filter(|w| !w.is_empty()).collect();
+    while words.first().is_some_and(|w| LEADS.contains(w)) {
+        words.remove(0);
+    }
+    while words.last().is_some_and(|w| LEADS.contains(w)) {
+        words.pop();
+    }
+    words.join(" ")
+}
+
+/// A text without the phrase at a place, as the one figure that is left.
+fn text_around(text: &str, at: usize, length: usize) -> Vec<String> {
+    vec![bare_figure(&format!("{} {}", &text[..at], &text[at + length..]))]
+}
+
+fn without(text: &str, words: &[&str]) -> String {
+    text.split_whitespace()
+        .filter(|w| !words.contains(&w.trim_matches(|c: char| !c.is_alphanumeric())))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Where a phrase stands in a text as whole words.
+fn word_at(text: &str, phrase: &str) -> Option<usize> {
+    let letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let whole = |at: &usize| !letter(text[..*at].chars().next_back()) && !letter(text[at + phrase.len()..].chars().next());
+    text.match_indices(phrase).map(|(at, _)| at).find(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, what: What, figures: &[&str], years: &[i32]) {
+        let plan = Plan::of(&Question::read(text, &[])).unwrap_or_else(|| panic!("{text}"));
+        let got: Vec<i32> = plan.periods.iter().filter_map(|p| p.year).collect();
+        let holds = |(got, wanted): (&String, &&str)| wanted.split(' ').all(|word| got.contains(word));
+        assert_eq!((plan.what, plan.figures.len(), got.as_slice()), (what, figures.len(), years), "{text}");
+        assert!(plan.figures.iter().zip(figures).all(holds), "{text}: {:?}", plan.figures);
+    }
+
+    #[test]
+    fn a_change_runs_from_the_earlier_to_the_later_period() {
+        check("What is the percentage change in sales in 2019 from 2018?", What::Growth, &["sales"], &[2018, 2019]);
+        check("How much did the difference in cost change from 2021 to 2020?", What::Change, &["cost"], &[2020, 2021]);
+        check("2023年营业收入同比增长率是多少？", What::Growth, &["营业收入"], &[2022, 2023]);
+    }
+
+    #[test]
+    fn a_mean_over_a_range_takes_all_of_its_years() {
+        check("What is the FY2015 - FY2017 3 year average margin?", What::Average, &["margin"], &[2015, 2016, 2017]);
+        check("What was the average headcount for 2018 and 2019?", What::Average, &["headcount"], &[2018, 2019]);
+    }
+
+    #[test]
+    fn a_share_names_the_part_and_the_whole() {
+        check("What is cash as a percentage of total assets in 2020?", What::Share, &["cash", "total assets"], &[2020]);
+        check("What percentage of total sales is exports in 2020?", What::Share, &["exports", "total sales"], &[2020]);
+        check("2023年研发费用占营业收入的比例是多少？", What::Share, &["研发费用", "营业收入"], &[2023]);
+        check("What is the ratio of debt to equity in 2020?", What::Ratio, &["debt", "equity"], &[2020]);
+    }
+
+    #[test]
+    fn what_is_only_looked_up_or_explained_is_not_worked_out() {
+        for text in [
+            "What was the change in fair value in 2019?",
+            "Why did sales increase from 2018 to 2019?",
+            "2023年的营业收入是多少？",
+        ] {
+            assert_eq!(Plan::of(&Question::read(text, &[])), None, "{text}");
+        }
+    }
+}
