@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Instant};
 
 use index::{
     corpus::DocumentId,
-    hit::{Filters, Hit, Mode, Source},
+    hit::{Filters, Hit, Mode, Source, Took},
 };
 use rag::ask::{Answer, AnswerMode, Ask, Verdict};
 
@@ -87,6 +87,7 @@ pub(crate) struct Plan<'a> {
 pub(crate) struct Measured {
     pub(crate) outcomes: Vec<Outcome>,
     pub(crate) search_ms: Vec<f64>,
+    pub(crate) took: Vec<Took>,
     pub(crate) ask_ms: Vec<f64>,
 }
 
@@ -117,8 +118,9 @@ impl Plan<'_> {
     async fn put(&self, probe: &Probe, timed: bool, outcome: &mut Outcome, measured: &mut Measured) -> Result<(), EvalError> {
         if timed {
             let clock = Instant::now();
-            self.target.search(&probe.question, self.mode, self.top_k, &probe.filters).await?;
+            let hits = self.target.search(&probe.question, self.mode, self.top_k, &probe.filters).await?;
             measured.search_ms.push(clock.elapsed().as_secs_f64() * 1e3);
+            measured.took.push(hits.took);
         }
         if !probe.documents.is_empty() {
             let hits = self.target.search(&probe.question, self.mode, DEPTH, &probe.filters).await?.data;

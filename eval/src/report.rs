@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fmt::Write, time::Instant};
 
-use index::hit::Mode;
+use index::hit::{Mode, Took};
 use serde::Serialize;
 
 use crate::{
@@ -90,6 +90,9 @@ pub struct Setting {
     pub metrics: Vec<Line>,
     /// Times of a search as people use it.
     pub search: Option<Latency>,
+    /// Times of the stages of a search, and of all but the encoding of the question (`apart`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<(&'static str, Latency)>,
     /// Times of a whole answer.
     pub ask: Option<Latency>,
 }
@@ -309,6 +312,7 @@ impl Setting {
         let all: Vec<&Outcome> = measured.outcomes.iter().collect();
         let mut whole = Self::of(name, &all, metrics);
         whole.search = Latency::of(&measured.search_ms);
+        whole.stages = stages(&measured.took);
         whole.ask = Latency::of(&measured.ask_ms);
         let languages: BTreeSet<&str> = all.iter().map(|o| o.language.as_str()).collect();
         let apart = languages.iter().filter(|_| languages.len() > 1).map(|language| {
@@ -332,6 +336,7 @@ impl Setting {
             unjudged: count(&|o| o.judgement == Some(Judgement::Unjudged)),
             metrics: metrics.iter().filter_map(line).collect(),
             search: None,
+            stages: Vec::new(),
             ask: None,
         }
     }
@@ -358,8 +363,30 @@ impl Setting {
                 writeln!(out, "{what}: p50 {:.1} ms, p95 {:.1} ms ({} timed)", l.p50_ms, l.p95_ms, l.n)?;
             }
         }
+        let stages: Vec<String> =
+            self.stages.iter().map(|(name, l)| format!("{name} {:.1} / {:.1}", l.p50_ms, l.p95_ms)).collect();
+        if !stages.is_empty() {
+            writeln!(out, "stages of a search, p50 / p95 ms: {}", stages.join(", "))?;
+        }
         Ok(())
     }
+}
+
+/// The stages of searches, in order.
+fn stages(took: &[Took]) -> Vec<(&'static str, Latency)> {
+    let apart = |t: &Took| t.understand + t.weigh + t.arms + t.rank + t.fetch;
+    let stages: [(&str, fn(&Took) -> f64); 6] = [
+        ("understand", |t| t.understand),
+        ("encode", |t| t.encode),
+        ("weigh", |t| t.weigh),
+        ("arms", |t| t.arms),
+        ("rank", |t| t.rank),
+        ("fetch", |t| t.fetch),
+    ];
+    let timed = took.iter().any(|took| *took != Took::default());
+    let each = stages.into_iter().map(|(name, of)| (name, took.iter().map(of).collect::<Vec<f64>>()));
+    let all = each.chain([("all but encode", took.iter().map(apart).collect())]);
+    all.filter(|_| timed).filter_map(|(name, times)| Some((name, Latency::of(&times)?))).collect()
 }
 
 impl Latency {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use index::{
     corpus::{AnswerId, DocumentId, PageRef, PassageId, PassageKind},
     fault::Fault,
-    hit::{Filters, Found, Hit, Hits, Mode, Source, Why},
+    hit::{Filters, Found, Hit, Hits, Mode, Source, Took, Why},
 };
 use rag::ask::{Answer, Ask, Citation, Reason, Refusal, Support, SupportVerdict, TextSpan, Timings, Usage, Verdict};
 use serde_json::{Map, Value};
@@ -112,7 +112,7 @@ impl Target for Shelf {
             },
             why: Why::default(),
         });
-        Ok(Hits { data: hits.collect(), vectors_pending: 0, words_only: None, understood: None })
+        Ok(Hits { data: hits.collect(), vectors_pending: 0, words_only: None, understood: None, took: Took::default() })
     }
 
     async fn ask(&self, ask: &Ask) -> Result<Answer, EvalError> {

@@ -38,6 +38,8 @@ pub struct Examples {
 struct Asked {
     rows: Vec<Found>,
     gold: HashMap<String, u32>,
+    /// Which part of the set it belongs to: questions that share a document are in one.
+    fold: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -46,7 +48,7 @@ struct Found {
     gold: bool,
     /// As the program ranks it now.
     score: f64,
-    features: Row,
+    features: Vec<f64>,
 }
 
 /// Searches for the questions of a set and keeps the features of what was found.
@@ -56,30 +58,55 @@ struct Found {
 pub async fn examples(target: &dyn Target, dir: &Path, limit: Option<usize>) -> Result<Examples, EvalError> {
     let set = Set::read(dir)?;
     target.ingest(set.documents()).await?;
-    let mut questions = Vec::new();
-    for probe in set.probes(limit).into_iter().filter(|probe| !probe.documents.is_empty()) {
+    let (mut questions, mut documents) = (Vec::new(), Vec::new());
+    for probe in set.probes(limit).into_iter().filter(|probe| !probe.documents.is_empty() && !probe.question.trim().is_empty()) {
         let hits = target.explained(&probe.question, 100, &Filters::default()).await?.data;
         let gold: HashMap<String, u32> = probe.units().into_iter().map(|unit| (unit, 1)).collect();
         let rows = hits.iter().filter(|hit| !hit.why.features.is_empty()).map(|hit| {
             let unit = probe.unit_of(hit);
             let feature = |name: &&str| hit.why.features.get(*name).and_then(|value| value.as_f64()).unwrap_or(0.0);
-            let features: Vec<f64> = NAMES.iter().map(feature).collect();
             Found {
                 gold: gold.contains_key(&unit),
                 unit,
                 score: f64::from(hit.score),
-                features: features.try_into().unwrap_or([0.0; NAMES.len()]),
+                features: NAMES.iter().map(feature).collect(),
             }
         });
-        questions.push(Asked { rows: rows.collect(), gold });
+        questions.push(Asked { rows: rows.collect(), gold, fold: 0 });
+        documents.push(probe.documents);
+    }
+    for (asked, fold) in questions.iter_mut().zip(folds(&documents)) {
+        asked.fold = fold;
     }
     Ok(Examples { set: set.name().to_owned(), questions })
+}
+
+/// Deals questions to the folds so that those which share a document are dealt together.
+fn folds(documents: &[Vec<String>]) -> Vec<usize> {
+    let mut group: HashMap<&str, usize> = HashMap::new();
+    let mut groups: Vec<usize> = (0..documents.len()).collect();
+    fn root(groups: &[usize], mut at: usize) -> usize {
+        while groups[at] != at {
+            at = groups[at];
+        }
+        at
+    }
+    for (at, documents) in documents.iter().enumerate() {
+        for document in documents {
+            let other = root(&groups, *group.entry(document).or_insert(at));
+            let own = root(&groups, at);
+            groups[own.max(other)] = own.min(other);
+        }
+    }
+    let firsts: Vec<usize> = (0..groups.len()).filter(|at| groups[*at] == *at).collect();
+    (0..groups.len()).map(|at| firsts.partition_point(|first| *first < root(&groups, at)) % FOLDS).collect()
 }
 
 impl Examples {
     /// One JSON line per question: its candidates with unit, whether they are gold, score and features.
     pub fn lines(&self) -> String {
-        let line = |asked: &Asked| serde_json::to_string(&(&self.set, asked.gold.len(), &asked.rows)).unwrap_or_default();
+        let line =
+            |asked: &Asked| serde_json::to_string(&(&self.set, asked.fold, asked.gold.len(), &asked.rows)).unwrap_or_default();
         self.questions.iter().map(|asked| line(asked) + "\n").collect()
     }
 }
@@ -126,9 +153,9 @@ pub fn train(sets: &[Examples]) -> Trained {
         })
         .collect();
     for fold in 0..FOLDS {
-        let weights = fit(sets, |at| at % FOLDS != fold);
+        let weights = fit(sets, |asked| asked.fold != fold);
         for (set, gained) in sets.iter().zip(&mut gained) {
-            for asked in set.questions.iter().skip(fold).step_by(FOLDS) {
+            for asked in set.questions.iter().filter(|asked| asked.fold == fold) {
                 gained.now.add(&asked.judged(|found| found.score));
                 gained.both_arms.add(&asked.judged(|found| dot(&prior(), &found.features)));
                 gained.out_of_fold.add(&asked.judged(|found| dot(&weights, &found.features)));
@@ -197,15 +224,15 @@ fn prior() -> Row {
     prior
 }
 
-fn dot(a: &Row, b: &Row) -> f64 {
+fn dot(a: &Row, b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// Weights from the questions that `takes` takes, so scaled that scores of a question spread as those of both arms do: what
 /// else is added to a score keeps its meaning.
-fn fit(sets: &[Examples], takes: impl Fn(usize) -> bool) -> Row {
+fn fit(sets: &[Examples], takes: impl Fn(&Asked) -> bool) -> Row {
     let taken = |set: &Examples| -> Vec<usize> {
-        let some = |at: &usize| takes(*at) && set.questions[*at].rows.iter().any(|found| found.gold);
+        let some = |at: &usize| takes(&set.questions[*at]) && set.questions[*at].rows.iter().any(|found| found.gold);
         (0..set.questions.len()).filter(some).collect()
     };
     let taken: Vec<(&Examples, Vec<usize>)> = sets.iter().map(|set| (set, taken(set))).collect();
@@ -304,12 +331,12 @@ mod tests {
     fn asked(seed: usize) -> Asked {
         let at = |name: &str| NAMES.iter().position(|known| *known == name).unwrap();
         let rows = (0..8).map(|n| {
-            let mut features = [0.0; NAMES.len()];
+            let mut features = vec![0.0; NAMES.len()];
             features[at("lexical")] = 0.3 + 0.05 * ((n * 7 + seed) % 8) as f64;
             features[at("window_12")] = if n == seed % 8 { 0.9 } else { 0.1 * (n % 3) as f64 };
             Found { unit: n.to_string(), gold: n == seed % 8, score: features[0], features }
         });
-        Asked { rows: rows.collect(), gold: HashMap::from([((seed % 8).to_string(), 1)]) }
+        Asked { rows: rows.collect(), gold: HashMap::from([((seed % 8).to_string(), 1)]), fold: seed % FOLDS }
     }
 
     #[test]

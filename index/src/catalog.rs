@@ -415,7 +415,9 @@ impl Catalog {
             }
             fields.insert("id".into(), id.to_string().into());
             fields.insert("labels".into(), from_json(&row.get::<String, _>(7))?);
-            let later = as_of.is_some_and(|day| fields.get("date").and_then(Value::as_str).is_some_and(|date| after(date, day)));
+            // A report whose date is not printed is not older than what it reports on.
+            let dated = ["date", "period_end"].iter().find_map(|field| fields.get(*field).and_then(Value::as_str));
+            let later = as_of.is_some_and(|day| dated.is_some_and(|date| after(date, day)));
             if !later && conditions.iter().all(|condition| condition.holds(&fields)) {
                 matching.push(id);
             }
@@ -635,8 +637,8 @@ pub fn is_said(fact: &Value) -> bool {
     fact["from"].as_str().is_some_and(|from| matches!(from, "manifest" | "patch"))
 }
 
-/// What was read of a document as fields that can be filtered: `company`, `ticker`, `kind`, `form`, `year`, `period`, `date`,
-/// `currency`.
+/// What was read of a document as fields that can be filtered: `company`, `ticker`, `kind`, `form`, `year`, `period`, `period_end`,
+/// `date`, `currency`.
 fn plain(facts: &Map<String, Value>) -> Map<String, Value> {
     let mut fields = Map::new();
     for name in ["company", "ticker", "kind", "form", "date", "currency"] {
@@ -647,6 +649,7 @@ fn plain(facts: &Map<String, Value>) -> Map<String, Value> {
     if let Some(period) = facts.get("period").and_then(|fact| fact.get("value")) {
         fields.extend(period.get("year").map(|year| ("year".to_owned(), year.clone())));
         fields.extend(period.get("part").map(|part| ("period".to_owned(), part.clone())));
+        fields.extend(period.get("end").map(|end| ("period_end".to_owned(), end.clone())));
     }
     fields
 }

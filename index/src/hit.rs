@@ -132,6 +132,23 @@ pub struct Why {
     pub features: Map<String, Value>,
 }
 
+/// Where the time of a search went, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Took {
+    /// Reading the question against what the scope holds.
+    pub understand: f64,
+    /// Encoding the question, which runs beside weighing its words.
+    pub encode: f64,
+    /// Weighing its words by the scope, and looking them up in the other language.
+    pub weigh: f64,
+    /// Both arms and their fusion.
+    pub arms: f64,
+    /// Reading the text of the best and ranking them.
+    pub rank: f64,
+    /// Reading the passages that are returned, with their documents.
+    pub fetch: f64,
+}
+
 /// What a search returns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Hits {
@@ -146,6 +163,9 @@ pub struct Hits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Object)]
     pub understood: Option<Value>,
+    /// Where the time went; not on the wire.
+    #[serde(skip)]
+    pub took: Took,
 }
 
 /// A passage as far as it is read to rank it.

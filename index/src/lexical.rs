@@ -70,11 +70,11 @@ pub struct Running {
     pub written: Vec<u32>,
 }
 
-/// Cuts a text and keeps its order.
-pub fn running(text: &str) -> Running {
-    let mut running = Running { terms: Vec::with_capacity(text.len() / 4), written: Vec::with_capacity(text.len() / 5) };
+/// Cuts a folded text and keeps its order.
+pub fn running(folded: &str) -> Running {
+    let mut running = Running { terms: Vec::with_capacity(folded.len() / 4), written: Vec::with_capacity(folded.len() / 5) };
     STEMS.with_borrow_mut(|stems| {
-        cut(&fold(text), |piece| {
+        cut(folded, |piece| {
             let token = match piece {
                 Piece::Word(word) => stems.term(word),
                 Piece::Exact(token) => term(token),
@@ -213,6 +213,16 @@ static TRADITIONAL: LazyLock<Traditional> = LazyLock::new(|| {
 /// Whether a character is Chinese.
 pub fn is_han(c: char) -> bool {
     matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
+}
+
+/// The months in English, folded.
+pub const MONTHS: [&str; 12] =
+    ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"];
+
+/// The number of a month that is written in English, folded, whole or cut to three letters (or `sept`).
+pub fn month(word: &str) -> Option<u8> {
+    let named = |name: &&str| *name == word || word == &name[..3] || word == "sept" && *name == "september";
+    MONTHS.iter().zip(1..).find(|(name, _)| named(name)).map(|(_, number)| number)
 }
 
 // ---- cut --------------------------------------------------------------------------------------------------------
@@ -720,6 +730,14 @@ mod tests {
     fn chinese_is_characters_and_pairs_without_stop_words() {
         check("净利润是多少？", &["净", "净利", "利", "利润", "润", "润是", "是多", "多", "少"]);
         check("公司的 growth", &["公", "公司", "司", "司的", "growth"]);
+    }
+
+    #[test]
+    fn a_month_is_known_whole_and_cut_short() {
+        for (word, number) in [("january", Some(1)), ("may", Some(5)), ("sept", Some(9)), ("dec", Some(12)), ("marketing", None)]
+        {
+            assert_eq!(month(word), number, "{word}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{
     embed::{CrossEncoder, Space},
     fault::Coded,
     generation::{Generation, Live},
-    hit::{Hit, Hits, Mode, Query, Why},
+    hit::{Hit, Hits, Mode, Query, Took, Why},
     lexical, lexicon,
     scope::Call,
     store::{Arm, VectorStore, Visible},
@@ -67,6 +67,8 @@ pub struct Asked {
     pub words_only: Option<&'static str>,
     /// The terms of the question and how telling each is in the scope.
     pub terms: Vec<(u32, f32)>,
+    /// What encoding it took, and what weighing its words took beside that, in milliseconds.
+    pub took: (f64, f64),
 }
 
 /// A passage that one of the arms found, scored by all of them.
@@ -172,9 +174,11 @@ impl Searcher {
         };
         let abroad = async { if by_words { self.translated(call, lookup.text).await } else { Ok(None) } };
         let things = async { if by_words { self.named(call, lookup.things).await } else { Ok(None) } };
-        let ((words, terms), abroad, things, (vector, words_only)) = futures::try_join!(words, abroad, things, meaning)?;
+        let words = timed(async { futures::try_join!(words, abroad, things) });
+        let ((((words, terms), abroad, things), weigh), ((vector, words_only), encode)) =
+            futures::try_join!(words, timed(meaning))?;
         let meaning = vector.map(|vector| (Arm::Meaning(vector), 1.0));
-        Ok(Asked { words, abroad, things, meaning, words_only, terms, live: live.clone() })
+        Ok(Asked { words, abroad, things, meaning, words_only, terms, live: live.clone(), took: (encode, weigh) })
     }
 
     /// The question's vector, or the code of the encoder's failure. One that failed is left alone for a while, so that not every
@@ -254,7 +258,7 @@ impl Searcher {
             data.push(Hit { rank: data.len() as u32 + 1, score, passage, why });
         }
         let (vectors_pending, words_only) = (self.catalog.vectors_pending(call).await?, words_only.map(str::to_owned));
-        Ok(Hits { data, vectors_pending, words_only, understood: None })
+        Ok(Hits { data, vectors_pending, words_only, understood: None, took: Took::default() })
     }
 
     /// How many passages the scope holds, and how many of them hold each token.
@@ -329,6 +333,12 @@ impl Searcher {
         let (terms, weights) = weights.into_iter().unzip();
         Ok(Some((Arm::Words(terms, weights), most)))
     }
+}
+
+/// What comes of some work, and the milliseconds until then.
+async fn timed<T>(work: impl Future<Output = Result<T, IndexError>>) -> Result<(T, f64), IndexError> {
+    let began = Instant::now();
+    Ok((work.await?, began.elapsed().as_secs_f64() * 1e3))
 }
 
 /// Scores the candidates of the other arm that this arm did not return.

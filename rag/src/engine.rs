@@ -36,6 +36,7 @@ use crate::{
     extractive, follow,
     holdings::{Holdings, Shelves},
     pack::Packs,
+    period,
     question::Question,
     room::Room,
     route::{self, DEPTH},
@@ -126,10 +127,14 @@ impl Engine {
     /// What [`Searcher::search`] refuses.
     pub async fn search(&self, call: &Call, pack: Option<&str>, query: &Query) -> Result<Hits, RagError> {
         let _place = self.room.enter().await?;
+        let began = Instant::now();
         let documents = self.searcher.catalog().sources(call).await?;
         let holdings = self.shelves.of(&call.scope, &documents);
-        let question = Question::over(self.packs.get(pack), &query.text, &holdings);
-        Ok(route::search(&self.searcher, call, query, &question, &holdings).await?)
+        let question = Question::over(self.packs.get(pack), &dated(&query.text, query.as_of.as_deref()), &holdings);
+        let understand = began.elapsed().as_secs_f64() * 1e3;
+        let mut hits = route::search(&self.searcher, call, query, &question, &holdings).await?;
+        hits.took.understand = understand;
+        Ok(hits)
     }
 
     /// Why a query does not find a document of the scope; `None` if there is no such document.
@@ -147,7 +152,7 @@ impl Engine {
         let Some(document) = self.searcher.catalog().document(call, document).await? else { return Ok(None) };
         let documents = self.searcher.catalog().sources(call).await?;
         let holdings = self.shelves.of(&call.scope, &documents);
-        let question = Question::over(self.packs.get(pack), &query.text, &holdings);
+        let question = Question::over(self.packs.get(pack), &dated(&query.text, query.as_of.as_deref()), &holdings);
         Ok(Some(why_not(&self.searcher, call, query, &question, &holdings, &document).await?))
     }
 
@@ -196,7 +201,7 @@ impl Engine {
         let documents = self.searcher.catalog().sources(call).await?;
         let holdings = self.shelves.of(&call.scope, &documents);
         let pack = self.packs.get(terms.pack.as_deref());
-        let asked = follow::resolve(&pack, &ask.question, &ask.history, &holdings);
+        let asked = follow::resolve(&pack, &dated(&ask.question, ask.as_of.as_deref()), &ask.history, &holdings);
         let question = Question::over(pack, &asked, &holdings);
         let ladder = if ask.mode == AnswerMode::Answer { terms.ladder.as_slice() } else { &[] };
         let watch = Watch {
@@ -552,6 +557,12 @@ impl Watch<'_> {
             self.tell(|| Event::Citation(Box::new(citation.clone()))).await;
         }
     }
+}
+
+/// A question with `去年` and the like written out, as of a day or of today.
+fn dated(question: &str, as_of: Option<&str>) -> String {
+    let today = || jiff::Timestamp::now().to_string();
+    period::dated(question, &as_of.map_or_else(today, str::to_owned))
 }
 
 /// How many passages are given to the answerer.

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use index::lexical;
+
 /// A period; without a year where only its part is named (`第三季度`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Period {
@@ -132,6 +134,49 @@ pub fn relative(header: &str, report: Option<i32>) -> Option<Period> {
     CURRENT.iter().any(|w| folded.contains(w)).then(|| Period::year(year))
 }
 
+/// A question with the years and quarters that lean on the day it is asked written out: asked in 2023, `去年` is 2022. One that
+/// names a year is left as it is: what leans there leans on that year (`2021年较上年`).
+pub fn dated(question: &str, day: &str) -> String {
+    const YEARS: &[(&str, i32)] = &[
+        ("上一年度", 1),
+        ("上一年", 1),
+        ("上年度", 1),
+        ("去年", 1),
+        ("前年", 2),
+        ("本年度", 0),
+        ("今年", 0),
+        ("last fiscal year", 1),
+        ("last year", 1),
+        ("this fiscal year", 0),
+        ("this year", 0),
+    ];
+    const QUARTERS: &[&str] = &["上个季度", "上季度", "last quarter"];
+    let number = |range: Range<usize>| day.get(range).and_then(|digits| digits.parse::<i32>().ok());
+    let (Some(year), Some(month)) = (number(0..4), number(5..7)) else { return question.to_owned() };
+    if periods(question).iter().any(|(_, period)| period.year.is_some()) {
+        return question.to_owned();
+    }
+    let mut text = question.to_owned();
+    let mut write = |word: &str, period: String| {
+        // The same bytes: only ASCII changes its case here.
+        while let Some(at) = text.to_ascii_lowercase().find(word) {
+            let rest = &text[at + word.len()..];
+            if rest.starts_with(|c: char| c.is_ascii_alphabetic()) || rest.starts_with(" of ") || rest.starts_with("同期") {
+                break;
+            }
+            text.replace_range(at..at + word.len(), &period);
+        }
+    };
+    for (word, back) in YEARS {
+        write(word, if word.is_ascii() { format!("{}", year - back) } else { format!("{}年", year - back) });
+    }
+    let (year, quarter) = if month <= 3 { (year - 1, 4) } else { (year, (month - 1) as u8 / 3) };
+    for word in QUARTERS {
+        write(word, Period { year: Some(year), part: Part::Quarter(quarter) }.name(!word.is_ascii()));
+    }
+    text
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Mark {
     Year(i32),
@@ -177,8 +222,6 @@ const PARTS: &[(&str, Part)] = &[
     ("third quarter", Part::Quarter(3)),
     ("fourth quarter", Part::Quarter(4)),
 ];
-
-const MONTHS: &[&str] = &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
 fn marks(text: &[u8]) -> Vec<(Range<usize>, Mark)> {
     let mut marks = Vec::new();
@@ -320,29 +363,12 @@ fn month(text: &[u8], at: usize) -> Option<(usize, Mark)> {
     if before(text, at).is_some_and(|b| b.is_ascii_alphabetic()) {
         return None;
     }
-    let month = MONTHS.iter().position(|m| text[at..].starts_with(m.as_bytes()))?;
     let end = at + text[at..].iter().take_while(|b| b.is_ascii_alphabetic()).count();
-    const FULL: &[&str] = &[
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-    ];
-    let word = &text[at..end];
-    let whole = word == FULL[month].as_bytes() || word.len() == 3 || word == b"sept";
+    let month = std::str::from_utf8(&text[at..end]).ok().and_then(lexical::month)?;
     // `may` is a verb unless a number stands by it.
     let by_number = text[end..].iter().find(|b| !matches!(b, b' ' | b'.' | b'-')).is_some_and(u8::is_ascii_digit);
     let after_number = text[..at].iter().rev().find(|b| **b != b' ').is_some_and(u8::is_ascii_digit);
-    (whole && (by_number || after_number || (word.len() > 3 && month != 4 && month != 2)))
-        .then_some((end, Mark::Part(Part::Month(month as u8 + 1))))
+    (by_number || after_number || (end - at > 3 && month != 5 && month != 3)).then_some((end, Mark::Part(Part::Month(month))))
 }
 
 #[cfg(test)]
@@ -405,6 +431,20 @@ mod tests {
         assert_eq!(relative("Prior year", Some(2023)), Some(Period::year(2022)));
         assert_eq!(relative("本期", None), None);
         assert_eq!(relative("占比", Some(2023)), None);
+    }
+
+    #[test]
+    fn a_year_that_leans_on_the_day_is_written_out() {
+        let check = |question: &str, day: &str, text: &str| assert_eq!(dated(question, day), text);
+        check("澜沧精机去年的营业收入是多少？", "2023-06-30", "澜沧精机2022年的营业收入是多少？");
+        check("去年上半年的净利润", "2023-06-30", "2022年上半年的净利润");
+        check("What was Halden's revenue last year?", "2021-01-02", "What was Halden's revenue 2020?");
+        check("上季度的毛利率", "2023-02-01", "2022年第四季度的毛利率");
+        check("Revenue of last quarter", "2023-08-09", "Revenue of Q2 2023");
+        for unchanged in ["2021年较去年增长多少？", "the last year of expiration", "收入较上年同期增长多少"] {
+            check(unchanged, "2023-06-30", unchanged);
+        }
+        check("去年的收入", "", "去年的收入");
     }
 
     proptest! {

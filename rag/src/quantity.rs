@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use index::lexical;
+
 /// A quantity found in a text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quantity {
@@ -513,33 +515,6 @@ const MEASURES: &[(&str, &str, f64)] = &[
     ("间", "item", 1.0),
 ];
 
-const MONTHS: &[&str] = &[
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-    "jan",
-    "feb",
-    "mar",
-    "apr",
-    "jun",
-    "jul",
-    "aug",
-    "sep",
-    "sept",
-    "oct",
-    "nov",
-    "dec",
-];
-
 impl Reader<'_> {
     fn at(&self, i: usize) -> Option<char> {
         self.chars.get(i).map(|&(_, c)| c)
@@ -985,11 +960,13 @@ impl Reader<'_> {
         }
         let capital = self.at(start).is_some_and(|c| c.is_ascii_uppercase());
         let word: String = self.chars[start..end].iter().map(|&(_, c)| c.to_ascii_lowercase()).collect();
-        end < at && capital && MONTHS.contains(&word.as_str())
+        end < at && capital && lexical::month(&word).is_some()
     }
 
     fn month_at(&self, i: usize) -> bool {
-        self.at(i).is_some_and(|c| c.is_ascii_uppercase()) && MONTHS.iter().any(|m| self.word(i, m).is_some())
+        let letters = (i..).map_while(|i| self.at(i).filter(char::is_ascii_alphabetic)).take(10);
+        let word: String = letters.map(|c| c.to_ascii_lowercase()).collect();
+        self.at(i).is_some_and(|c| c.is_ascii_uppercase()) && lexical::month(&word).is_some()
     }
 
     /// `1,234.5`, `1234`, `.5`; not part of a longer chain such as `1.2.3`.

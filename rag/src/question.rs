@@ -6,7 +6,7 @@ use std::{collections::HashSet, sync::Arc};
 use index::{
     corpus::{DocumentId, ReportKind},
     hit::Source,
-    lexical::{fold, tokens},
+    lexical::{MONTHS, fold, tokens},
 };
 
 use crate::{
@@ -607,18 +607,6 @@ const PLAIN_CAPITALS: &[&str] = &[
     "no",
     "answer",
     "base",
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
     "true",
     "false",
     "roughly",
@@ -863,7 +851,7 @@ fn capitalised(text: &str, dated: &[(std::ops::Range<usize>, Period)]) -> Vec<(S
         let capital = core.chars().next().is_some_and(|c| c.is_ascii_uppercase()) && core.len() >= 2;
         let period = dated.iter().any(|(r, _)| r.start < at && start < r.end);
         let joins = run.is_some() && (word.trim() == "&" || LEGAL_EN.contains(&lower.as_str()) && capital);
-        if joins || capital && !period && !PLAIN_CAPITALS.contains(&lower.as_str()) {
+        if joins || capital && !period && !PLAIN_CAPITALS.contains(&lower.as_str()) && !MONTHS.contains(&lower.as_str()) {
             let possessive = word.contains("'s") || word.contains("’s");
             let end = start + bare.find("'s").or_else(|| bare.find("’s")).unwrap_or(bare.len());
             let counts = usize::from(!joins || LEGAL_EN.contains(&lower.as_str()));

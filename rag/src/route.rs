@@ -4,13 +4,16 @@
 //! The search runs in legs: one for each company that a question compares, or one over the whole scope. A company named by
 //! its own name is a filter; a short form that may be another's, a period and a kind of report only move passages up.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
 
 use index::{
     IndexError,
     corpus::{DocumentId, ReportKind},
     embed::CrossEncoder,
-    hit::{Hits, Mode, Query, Snippet, Why},
+    hit::{Hits, Mode, Query, Snippet, Took, Why},
     scope::Call,
     search::{Asked, Candidate, Lookup, Searcher},
     store::Visible,
@@ -59,6 +62,8 @@ pub(crate) struct Trace {
     pub words_only: Option<&'static str>,
     /// The hits in order: leg, place in it, and the score shown.
     pub order: Vec<(usize, usize, f32)>,
+    /// Where the time went.
+    pub took: Took,
 }
 
 /// One part of a search.
@@ -111,7 +116,7 @@ pub(crate) async fn search(
     question: &Question,
     holdings: &Holdings,
 ) -> Result<Hits, IndexError> {
-    let trace = trace(searcher, call, query, question, holdings).await?;
+    let mut trace = trace(searcher, call, query, question, holdings).await?;
     let named = question.documents().is_some() || !question.periods.is_empty();
     let ranked = trace.order.iter().map(|&(leg, at, score)| {
         let ranked = &trace.legs[leg].ranked[at];
@@ -123,7 +128,10 @@ pub(crate) async fn search(
         }
         (ranked.candidate.id, score, why)
     });
+    let began = Instant::now();
     let mut hits = searcher.hits(call, ranked.collect::<Vec<(Uuid, f32, Why)>>(), trace.words_only).await?;
+    trace.took.fetch = milliseconds(began);
+    hits.took = trace.took;
     if query.explain {
         hits.understood = Some(trace.understood(question));
     }
@@ -142,20 +150,29 @@ pub(crate) async fn trace(
     let sought = statement::sought(&question.text);
     let things = if query.mode == Mode::Dense { &[][..] } else { &sought.items };
     let asked = searcher.asked(call, &Lookup { text: &question.searched, mode: query.mode, things }).await?;
+    let mut took = Took { encode: asked.took.0, weigh: asked.took.1, ..Took::default() };
     let measure = Measure::new(question, &sought, &asked.terms);
     let mut legs = legs(question, holdings, &visible);
     for leg in &mut legs {
         let visible = leg.narrow(&visible);
+        let began = Instant::now();
         let mut found = candidates(searcher, call, &asked, &visible, query, question, holdings, leg).await?;
+        took.arms += milliseconds(began);
+        let began = Instant::now();
         read(&mut found, &measure);
         if let Some(model) = searcher.reranker() {
             reread(&mut found, model, call, &question.searched).await?;
         }
+        took.rank += milliseconds(began);
         leg.ranked = found;
     }
     let order = order(&legs, query.top_k, question, holdings);
     let unknown = question.names.iter().filter(|name| name.sure && name.documents.is_empty()).map(|name| name.text.clone());
-    Ok(Trace { unknown: unknown.collect(), words_only: asked.words_only, legs, sought, visible, order })
+    Ok(Trace { unknown: unknown.collect(), words_only: asked.words_only, legs, sought, visible, order, took })
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
 }
 
 /// The parts that a search falls into.

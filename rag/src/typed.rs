@@ -3,7 +3,7 @@
 
 use std::{collections::HashSet, ops::Range};
 
-use index::lexical::{fold, tokens};
+use index::lexical::{self, fold, tokens};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -552,50 +552,8 @@ fn introduced(text: &str) -> Vec<(usize, String)> {
 /// English names: runs of capitalised words, joined by `of`, `and`, `&`; one at the head of a sentence counts if it has two.
 fn capitalised(text: &str) -> Vec<(usize, String)> {
     const STOP: &[&str] = &[
-        "The",
-        "A",
-        "An",
-        "In",
-        "On",
-        "At",
-        "For",
-        "Our",
-        "We",
-        "It",
-        "Its",
-        "This",
-        "These",
-        "As",
-        "Of",
-        "By",
-        "From",
-        "During",
-        "Revenue",
-        "Net",
-        "Total",
-        "Yes",
-        "No",
-        "Fiscal",
-        "Q1",
-        "Q2",
-        "Q3",
-        "Q4",
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-        "Mr",
-        "Ms",
-        "Mrs",
-        "Dr",
+        "The", "A", "An", "In", "On", "At", "For", "Our", "We", "It", "Its", "This", "These", "As", "Of", "By", "From", "During",
+        "Revenue", "Net", "Total", "Yes", "No", "Fiscal", "Q1", "Q2", "Q3", "Q4", "Mr", "Ms", "Mrs", "Dr",
     ];
     let mut found = Vec::new();
     let mut run: Option<Range<usize>> = None;
@@ -603,7 +561,9 @@ fn capitalised(text: &str) -> Vec<(usize, String)> {
     for word in text.split_inclusive(|c: char| c.is_whitespace()) {
         let bare = word.trim_matches(|c: char| !c.is_alphanumeric() && c != '&' && c != '.');
         let start = at + word.find(bare).unwrap_or(0);
-        let capital = bare.chars().next().is_some_and(|c| c.is_ascii_uppercase()) && !STOP.contains(&bare.trim_end_matches('.'));
+        let capital = bare.chars().next().is_some_and(|c| c.is_ascii_uppercase())
+            && !STOP.contains(&bare.trim_end_matches('.'))
+            && !lexical::MONTHS.contains(&bare.to_lowercase().as_str());
         let joins = run.is_some() && matches!(bare, "of" | "&" | "de" | "van" | "von");
         let ends = word.trim_end().ends_with([',', ';', ':', ')', '.']) && !bare.contains('.');
         if capital {

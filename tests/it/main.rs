@@ -12,6 +12,7 @@ mod encoders;
 mod fakes;
 mod faults;
 mod ingest;
+mod lookalikes;
 mod openai;
 mod proof;
 mod scenarios;

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use index::lexical;
+
 /// A date; day or month may be left open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Date {
@@ -41,13 +43,8 @@ impl Date {
     }
 }
 
-const MONTHS: [&str; 12] =
-    ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"];
-
 fn month(word: &str) -> Option<u32> {
-    let word = word.trim_end_matches('.');
-    let known = |name: &&str| *name == word || word.len() >= 3 && word.len() <= 4 && name.starts_with(word);
-    MONTHS.iter().position(known).map(|m| m as u32 + 1)
+    lexical::month(word.trim_end_matches('.')).map(u32::from)
 }
 
 fn valid(year: i32, month: Option<u32>, day: Option<u32>) -> Option<Date> {

@@ -3,7 +3,10 @@
 //! Two readings: *lattice* follows ruling lines, with merged cells; *stream* follows numbers that stand in columns.
 //! Both only move pieces into cells, none is lost: what is not in a table goes back to the text.
 
-use index::page::{BlockKind, Carried};
+use index::{
+    lexical::MONTHS,
+    page::{BlockKind, Carried},
+};
 
 use super::glyphs::Piece;
 use super::layout::{Content, Draft, Line, is_han, lines};
@@ -168,8 +171,6 @@ pub fn is_value(text: &str) -> bool {
     (digits > 0 && !inner.ends_with(['.', ',']) && !inner.starts_with(',')) || inner.chars().all(|c| matches!(c, '—' | '–'))
 }
 
-const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-
 /// Whether a text is a year, a period or a date, as headers have them.
 pub fn is_year(text: &str) -> bool {
     let text = text.trim().trim_matches(['*', '(', ')']);
@@ -231,7 +232,7 @@ pub fn is_year(text: &str) -> bool {
         }
     }
     let lower = text.to_lowercase();
-    if let Some(month) = MONTHS.iter().find_map(|m| lower.strip_prefix(m)) {
+    if let Some(month) = MONTHS.iter().find_map(|m| lower.strip_prefix(&m[..3])) {
         let rest = month.trim_start_matches(char::is_alphabetic);
         return rest.chars().all(|c| c.is_ascii_digit() || matches!(c, ' ' | ',' | '.' | '-' | '\''))
             && rest.chars().filter(char::is_ascii_digit).count() <= 6;

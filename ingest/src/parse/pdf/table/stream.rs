@@ -1,9 +1,11 @@
 //! Tables without ruling lines: figures that stand in columns, with the labels beside and the headers above them.
 
+use index::lexical::MONTHS;
+
 use super::super::glyphs::{Char, Piece};
 use super::super::layout::Line;
 use super::super::write::leader_end;
-use super::{Grid, GridCell, MONTHS, is_value, is_year, unit_of};
+use super::{Grid, GridCell, is_value, is_year, unit_of};
 
 /// What a cell of a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -410,7 +412,7 @@ fn shared_columns(row: &Row, columns: &[(f32, f32)], figures_from: f32) -> Optio
     let nearest = |x: f32| (0..over.len()).min_by(|a, b| (over[*a] - x).abs().total_cmp(&(over[*b] - x).abs())).unwrap_or(0);
     // One header over the middle one of several columns: a period stands over all, anything else over its own.
     let alone = || row.entries.last().map(|e| e.text().to_lowercase()).unwrap_or_default();
-    let period = |t: &str| t.contains("ended") || t.contains(['年', '月']) || MONTHS.iter().any(|m| t.contains(m));
+    let period = |t: &str| t.contains("ended") || t.contains(['年', '月']) || MONTHS.iter().any(|m| t.contains(&m[..3]));
     if over.len() == 1 && own.len() % 2 == 1 && !period(&alone()) {
         return None;
     }
