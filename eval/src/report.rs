@@ -374,19 +374,10 @@ impl Setting {
 
 /// The stages of searches, in order.
 fn stages(took: &[Took]) -> Vec<(&'static str, Latency)> {
-    let apart = |t: &Took| t.understand + t.weigh + t.arms + t.rank + t.fetch;
-    let stages: [(&str, fn(&Took) -> f64); 6] = [
-        ("understand", |t| t.understand),
-        ("encode", |t| t.encode),
-        ("weigh", |t| t.weigh),
-        ("arms", |t| t.arms),
-        ("rank", |t| t.rank),
-        ("fetch", |t| t.fetch),
-    ];
     let timed = took.iter().any(|took| *took != Took::default());
-    let each = stages.into_iter().map(|(name, of)| (name, took.iter().map(of).collect::<Vec<f64>>()));
-    let all = each.chain([("all but encode", took.iter().map(apart).collect())]);
-    all.filter(|_| timed).filter_map(|(name, times)| Some((name, Latency::of(&times)?))).collect()
+    let names = Took::default().stages().map(|(name, _)| name);
+    let each = (0..names.len()).map(|at| (names[at], took.iter().map(|took| took.stages()[at].1).collect::<Vec<f64>>()));
+    each.filter(|_| timed).filter_map(|(name, times)| Some((name, Latency::of(&times)?))).collect()
 }
 
 impl Latency {

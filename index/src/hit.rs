@@ -149,6 +149,21 @@ pub struct Took {
     pub fetch: f64,
 }
 
+impl Took {
+    /// Each stage by name, and all of them but the encoding.
+    pub fn stages(&self) -> [(&'static str, f64); 7] {
+        [
+            ("understand", self.understand),
+            ("encode", self.encode),
+            ("weigh", self.weigh),
+            ("arms", self.arms),
+            ("rank", self.rank),
+            ("fetch", self.fetch),
+            ("all but encode", self.understand + self.weigh + self.arms + self.rank + self.fetch),
+        ]
+    }
+}
+
 /// What a search returns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Hits {
