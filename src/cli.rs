@@ -569,6 +569,12 @@ enum Eval {
         #[command(subcommand)]
         command: EvalBaseline,
     },
+    /// Let a model lie in one sentence of five: every changed one must be caught, at most 2 % of the true ones lost
+    Liar(EvalLiar),
+    /// Let documents steer a model that obeys: no address, no foreign word, no invented citation may leave
+    Injection,
+    /// Check the quotes and the marks on the pages of sampled citations
+    Regions(EvalRegions),
     /// Simulate how often the comparison with a baseline is red without a reason, and how often it finds a drop
     Power {
         /// Cases of the suite.
@@ -742,6 +748,36 @@ impl EvalRun {
     pub fn mode(&self) -> Mode {
         self.mode.into()
     }
+}
+
+#[derive(Debug, Args)]
+pub struct EvalLiar {
+    /// A set or suite whose questions are asked; the bundled reports without one.
+    pub dir: Option<PathBuf>,
+    /// Answers to measure.
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    pub answers: usize,
+    /// Keep what is ingested in this directory.
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// Write what went wrong to this file, one JSON line each.
+    #[arg(long, value_name = "FILE")]
+    pub outcomes: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct EvalRegions {
+    /// A set or suite whose documents are read; with `--keep` those that are there already.
+    pub dir: Option<PathBuf>,
+    /// Citations to check.
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    pub samples: usize,
+    /// Keep what is ingested in this directory.
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// Write the citations to this file, one JSON line each.
+    #[arg(long, value_name = "FILE")]
+    pub outcomes: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -929,6 +965,9 @@ async fn run(line: Line) -> Result<u8, Failure> {
             Ok(exit::OK)
         }
         Command::Eval { command: Eval::TrainRank(train) } => crate::target::train(&train, &settings, common.json).await,
+        Command::Eval { command: Eval::Liar(run) } => crate::trial::liar(&run, &settings, common.json).await,
+        Command::Eval { command: Eval::Injection } => crate::trial::injection(&settings, common.json).await,
+        Command::Eval { command: Eval::Regions(run) } => crate::trial::regions(&run, &settings, common.json).await,
         Command::Eval { command: Eval::Plan(plan) } => {
             let found = eval::plan::plan(&plan.dir, plan.ask, plan.limit, &(&plan.guard).into())?;
             if common.json {

@@ -20,6 +20,7 @@ mod quickstart;
 mod scenario;
 mod show;
 mod target;
+mod trial;
 
 fn main() -> ExitCode {
     // Before the runtime: a child that reads one document needs neither threads nor settings.

@@ -40,10 +40,15 @@ struct Question {
     expect: Verdict,
 }
 
+/// The bundled reports.
+pub fn sources() -> Vec<Source> {
+    REPORTS.iter().map(|(name, bytes)| source(name, bytes)).collect()
+}
+
 /// Takes the bundled reports in, asks the questions, and fails if an answer is not what it must be.
 pub async fn run(door: &Door, as_json: bool) -> Result<(), Failure> {
     eprintln!("Taking in {} example reports (Chinese and English: PDF, DOCX, HTML, Markdown, text, sheets) …", REPORTS.len());
-    let sources: Vec<Source> = REPORTS.iter().map(|(name, bytes)| source(name, bytes)).collect();
+    let sources = sources();
     let batch = door.open_batch(SCENARIO).await?;
     let count = sources.len();
     tokio::try_join!(door.ingest(SCENARIO, batch, sources), progress::watch(door, SCENARIO, batch, Some(count)))?;
@@ -85,7 +90,8 @@ fn as_expected(expected: Verdict, answer: &Answer) -> bool {
     answer.verdict == expected && (expected == Verdict::Refused) == answer.citations.is_empty()
 }
 
-fn source(name: &str, bytes: &[u8]) -> Source {
+/// A document of this name.
+pub fn source(name: &str, bytes: &[u8]) -> Source {
     Source {
         name: name.into(),
         external_id: Some(format!("examples/{name}")),

@@ -464,9 +464,19 @@ fn page_ref(hit: &Hit, page: &Page) -> Option<index::corpus::PageRef> {
     Some(index::corpus::PageRef { index: page.number, label: page.label.clone() })
 }
 
+/// What to mark on the page: first the cells that are meant, then the rest of the quote, cell by cell.
 fn regions(page: &Page, quote: &Range<usize>, focus: &[Range<usize>]) -> Vec<Region> {
-    let marked: Vec<Region> = focus.iter().flat_map(|range| page.regions(range.clone())).collect();
-    if marked.is_empty() { page.regions(quote.clone()) } else { marked }
+    if focus.is_empty() {
+        return page.regions(quote.clone());
+    }
+    let meant = focus.iter().flat_map(|range| page.regions(range.clone()));
+    let text = &page.text[quote.clone()];
+    let cells = text.split(" | ").map(|cell| {
+        let start = quote.start + cell.as_ptr().addr() - text.as_ptr().addr();
+        start..start + cell.len()
+    });
+    let rest = cells.filter(|cell| !focus.iter().any(|range| range.start <= cell.start && cell.end <= range.end));
+    meant.chain(rest.flat_map(|cell| page.regions(cell))).collect()
 }
 
 /// A sentence of a model and the markers behind it.
