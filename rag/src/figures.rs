@@ -431,7 +431,7 @@ impl Claim {
         let found = periods(text);
         let amounts: Vec<Quantity> = all.iter().filter(|q| q.is_amount() && !is_mark(text, q)).cloned().collect();
         let ranges: Vec<Range<usize>> = amounts.iter().map(|q| q.range.clone()).collect();
-        let labels = labels(text, &all, false);
+        let labels = labels(text, &all, &found);
         let amounts = amounts
             .iter()
             .map(|q| Amount {
@@ -743,10 +743,15 @@ fn at_word(text: &str, word: &str, last: bool) -> Option<usize> {
     at.map(|at| at + word.len())
 }
 
-/// Days of months and numbers of notes; months of a sentence are read with their periods, so that all spellings are the same.
-fn labels(text: &str, all: &[Quantity], months: bool) -> Vec<f64> {
-    let month = |q: &Quantity| text[q.range.clone()].ends_with('月') || text[q.range.end..].starts_with('月');
-    all.iter().filter(|q| is_mark(text, q) || q.unit == Unit::Label && (months || !month(q))).map(|q| q.value.abs()).collect()
+/// Days of months and numbers of notes, but for the months of `dated` periods: those are compared as periods, so that all
+/// spellings are the same.
+fn labels(text: &str, all: &[Quantity], dated: &[(Range<usize>, Period)]) -> Vec<f64> {
+    let month = |q: &Quantity| text[q.range.clone()].ends_with('月') || text[q.range.end..].trim_start().starts_with('月');
+    let told = |q: &Quantity| dated.iter().any(|(range, _)| range.start <= q.range.start && q.range.end <= range.end);
+    all.iter()
+        .filter(|q| is_mark(text, q) || q.unit == Unit::Label && !(month(q) && told(q)))
+        .map(|q| q.value.abs())
+        .collect()
 }
 
 /// The number of a note or of an item in a list: `(3)`, `2、`, `1.` in front.
@@ -789,7 +794,7 @@ fn sentence_piece<'a>(hit: &'a Hit, page: &'a Page, range: Range<usize>, text: &
         words: content(text),
         over: HashSet::new(),
         figures,
-        labels: labels(text, &all, true),
+        labels: labels(text, &all, &[]),
         named: found.into_iter().map(|(_, period)| period).filter(|p| p.year.is_some()).collect(),
         under: Vec::new(),
         chinese: text.contains(is_han),
@@ -864,7 +869,7 @@ fn row_piece<'a>(hit: &'a Hit, page: &'a Page, range: Range<usize>, table: &Tabl
         range,
         words,
         over: HashSet::new(),
-        labels: labels(&text, &all, true),
+        labels: labels(&text, &all, &[]),
         figures,
         named,
         under: Vec::new(),
