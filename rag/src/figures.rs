@@ -26,6 +26,8 @@ const SAME_THING: f32 = 0.3;
 /// Least share of a sentence's words that a piece must hold to support it at all, and to support it well.
 const SUPPORTS: f32 = 0.15;
 const SUPPORTS_WELL: f32 = 0.4;
+/// As many figures of the sentence before as a percentage may be worked out of.
+const FEW: usize = 3;
 
 /// Why a sentence is not proven.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -748,10 +750,7 @@ fn at_word(text: &str, word: &str, last: bool) -> Option<usize> {
 fn labels(text: &str, all: &[Quantity], dated: &[(Range<usize>, Period)]) -> Vec<f64> {
     let month = |q: &Quantity| text[q.range.clone()].ends_with('月') || text[q.range.end..].trim_start().starts_with('月');
     let told = |q: &Quantity| dated.iter().any(|(range, _)| range.start <= q.range.start && q.range.end <= range.end);
-    all.iter()
-        .filter(|q| is_mark(text, q) || q.unit == Unit::Label && !(month(q) && told(q)))
-        .map(|q| q.value.abs())
-        .collect()
+    all.iter().filter(|q| is_mark(text, q) || q.unit == Unit::Label && !(month(q) && told(q))).map(|q| q.value.abs()).collect()
 }
 
 /// The number of a note or of an item in a list: `(3)`, `2、`, `1.` in front.
@@ -998,9 +997,14 @@ fn in_unit_line(text: &str, quantity: &Quantity) -> Quantity {
 /// An amount that no piece states, worked out of figures that the answer shows with their proof.
 fn compute(sentence: &str, amount: &Amount, here: &[Quantity], before: &[Quantity]) -> Option<Computation> {
     let claim = &amount.quantity;
-    // Of many figures two will always give some share: a ratio is worked out of figures of its own sentence only.
-    let shares_only = matches!(claim.unit, Unit::Measure("times"));
-    let operands: Vec<&Quantity> = here.iter().chain(before.iter().filter(|_| !shares_only)).collect();
+    // Of many figures two will always give some share: a ratio is worked out of figures of its own sentence, a percentage of
+    // few others.
+    let alone = match claim.unit {
+        Unit::Measure("times") => true,
+        Unit::Percent => before.len() > FEW,
+        _ => false,
+    };
+    let operands: Vec<&Quantity> = here.iter().chain(before.iter().filter(|_| !alone)).collect();
     let near = &sentence[clause(sentence, &claim.range)].to_lowercase();
     let lower = sentence.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| near.contains(word) || lower.contains(word));
@@ -1054,12 +1058,12 @@ fn compute(sentence: &str, amount: &Amount, here: &[Quantity], before: &[Quantit
     let means = says(&["平均", "均值", "average", "mean"]);
     let shares =
         says(&["占", "比率", "比例", "率", "倍", "share", "ratio", "margin", "percent of", "% of", "times", "accounted"]);
+    // A percentage is worked out of amounts, not of other percentages.
+    let amounts = || pairs().filter(|(a, b)| alike(a, b) && b.value != 0.0 && !matches!(a.unit, Unit::Percent | Unit::Point));
     match claim.unit {
         Unit::Percent => {
             if changes {
-                for (a, b) in
-                    pairs().filter(|(a, b)| alike(a, b) && b.value != 0.0 && !matches!(a.unit, Unit::Percent | Unit::Point))
-                {
+                for (a, b) in amounts() {
                     let result = (a.value - b.value) / b.value.abs() * 100.0;
                     let spread = 100.0 * (a.precision + b.precision * (a.value / b.value).abs()) / b.value.abs();
                     if close(result, spread) {
@@ -1070,7 +1074,7 @@ fn compute(sentence: &str, amount: &Amount, here: &[Quantity], before: &[Quantit
                 }
             }
             let own = |q: &Quantity| here.iter().any(|h| h.range == q.range && h.value == q.value);
-            for (a, b) in pairs().filter(|(a, b)| shares && own(a) && own(b) && alike(a, b) && b.value != 0.0) {
+            for (a, b) in amounts().filter(|(a, b)| shares && own(a) && own(b)) {
                 let result = a.value / b.value * 100.0;
                 let spread = 100.0 * (a.precision + b.precision * (a.value / b.value).abs()) / b.value.abs();
                 if close(result, spread) {
@@ -1226,7 +1230,8 @@ pub(crate) fn orders(text: &str) -> bool {
         "重复以下",
     ];
     // What is to be said stands in quotes right behind a verb that begins a clause.
-    let clause = |at: usize| lower[..at].trim_end_matches(|c: char| c.is_whitespace() || "\"'“‘*_".contains(c)).chars().next_back();
+    let clause =
+        |at: usize| lower[..at].trim_end_matches(|c: char| c.is_whitespace() || "\"'“‘*_".contains(c)).chars().next_back();
     let begins = |at: usize| clause(at).is_none_or(|c| !c.is_alphanumeric() && !",，、)）".contains(c)) || polite(&lower[..at]);
     let quoted = |word: &&str| {
         lower.match_indices(*word).any(|(at, _)| {
@@ -1255,7 +1260,8 @@ pub(crate) fn orders(text: &str) -> bool {
 
 /// Whether a clause so far only asks for something politely, or joins on to another order.
 fn polite(before: &str) -> bool {
-    const WORDS: &[&str] = &["please", "then", "just", "only", "must", "should", "now", "请", "然后", "直接", "只", "仅", "要", "须"];
+    const WORDS: &[&str] =
+        &["please", "then", "just", "only", "must", "should", "now", "请", "然后", "直接", "只", "仅", "要", "须"];
     WORDS.iter().any(|word| before.trim_end().ends_with(word))
 }
 
