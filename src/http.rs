@@ -60,6 +60,12 @@ const UPLOADS_IN_MEMORY: usize = 2;
 /// Longest that requests in progress are waited for at the end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Whoever is turned away is told so after a breath: clients that come back at once would take the processors from those who are
+/// being answered.
+const BREATH: Duration = Duration::from_millis(15);
+/// What is worked on in the engine's room.
+const QUESTIONS: [&str; 3] = ["/v1/ask", "/v1/search", "/v1/chat/completions"];
+
 /// What handlers share.
 struct State {
     service: Arc<Service>,
@@ -281,7 +287,12 @@ async fn guard(
         .and_then(|state| state.admit(&request));
     let path = request.path().to_owned();
     let mut response = match admitted {
-        Err(problem) => request.into_response(told(&path, &problem, &id)),
+        Err(problem) => {
+            if problem.is_retryable() {
+                tokio::time::sleep(BREATH).await;
+            }
+            request.into_response(told(&path, &problem, &id))
+        }
         Ok(permit) => {
             if let Some(permit) = &permit {
                 request.extensions_mut().insert(permit.clone());
@@ -399,9 +410,11 @@ impl State {
         if !request.path().starts_with("/v1/") {
             return Ok(None);
         }
+        // Before anything is read of it: whoever is turned away must not cost those who are in.
+        let shut_out = QUESTIONS.contains(&request.path()) && self.service.engine.is_full();
         match self.in_flight.clone().try_acquire_owned() {
-            Ok(permit) => Ok(Some(Arc::new(permit))),
-            Err(_) => {
+            Ok(permit) if !shut_out => Ok(Some(Arc::new(permit))),
+            _ => {
                 metrics::counter!("dossier_shed_total").increment(1);
                 Err(Problem::passing("overloaded", "too many requests are being answered at the moment; try again in a moment"))
             }

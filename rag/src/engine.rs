@@ -116,6 +116,11 @@ impl Engine {
         Self { unproven, ..self }
     }
 
+    /// Whether a question that comes now is turned away.
+    pub fn is_full(&self) -> bool {
+        self.room.is_full()
+    }
+
     /// What is known of industries.
     pub fn packs(&self) -> &Packs {
         &self.packs

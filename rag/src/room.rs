@@ -25,6 +25,11 @@ impl Room {
         Self { inside: Semaphore::new(desks + waiting), desks: Semaphore::new(desks) }
     }
 
+    /// Whether whoever comes now is turned away.
+    pub fn is_full(&self) -> bool {
+        self.inside.available_permits() == 0
+    }
+
     /// A place to work, perhaps after a short wait.
     ///
     /// # Errors
@@ -48,7 +53,7 @@ mod tests {
         let working = room.enter().await.unwrap();
         let mut waiting = Box::pin(room.enter());
         assert!(waiting.as_mut().now_or_never().is_none());
-        assert!(matches!(room.enter().await, Err(RagError::Overloaded)));
+        assert!(room.is_full() && matches!(room.enter().await, Err(RagError::Overloaded)));
         drop(working);
         let _working = waiting.await.unwrap();
         assert!(room.enter().now_or_never().is_none(), "there is room to wait again");

@@ -158,6 +158,11 @@ impl Problem {
         Self { retryable: true, ..Self::new(code, detail) }
     }
 
+    /// Whether the same may succeed a moment later.
+    pub fn is_retryable(&self) -> bool {
+        self.retryable
+    }
+
     /// The one answer for what is unknown, malformed or somebody else's.
     pub fn not_found() -> Self {
         Self::new("not_found", "there is nothing under this address that this key may see")
