@@ -890,11 +890,41 @@ fn han_names(text: &str, dated: &[(std::ops::Range<usize>, Period)]) -> Vec<(Str
         let front = text[..range.start].trim();
         let front = front.strip_prefix("请问").unwrap_or(front).trim_end_matches("在").trim_end_matches("的");
         let plain = front.chars().all(is_han) && (2..=8).contains(&front.chars().count());
-        if plain && !HAN_STOPS.iter().any(|s| front.contains(s)) && !PLACES.contains(&front) && found.is_empty() {
+        if plain && !is_phrase(front) && !PLACES.contains(&front) && found.is_empty() {
             found.push((front.to_owned(), false));
         }
     }
     found
+}
+
+/// Whether what stands before a year is no name but says something: `该公司`, `截至`, `公司在`. A small word may be part of a name
+/// (`比亚迪`, `分众传媒`, `三一重工`), but none ends with one that leads on.
+fn is_phrase(front: &str) -> bool {
+    const LEADS_ON: &str = "在和与及对从由为到比是向把被跟于至";
+    const POINTS: &[&str] = &[
+        "该",
+        "此",
+        "这",
+        "那",
+        "我",
+        "贵",
+        "其",
+        "各",
+        "本公司",
+        "本集团",
+        "本行",
+        "本报告",
+        "本次",
+        "本期",
+        "母公司",
+        "子公司",
+        "分公司",
+    ];
+    const SAYS: &str = "的年月日哪几了是期";
+    POINTS.iter().any(|word| front.starts_with(word))
+        || front.ends_with(|c| LEADS_ON.contains(c))
+        || front.contains(|c| SAYS.contains(c))
+        || HAN_STOPS.iter().any(|stop| stop.chars().count() > 1 && front.contains(stop))
 }
 
 /// Replaces ranges by blanks.

@@ -547,6 +547,11 @@ fn a_question_that_denies_is_not_answered_by_a_sentence_that_affirms() {
 #[test]
 fn a_name_that_only_looks_like_one_is_refused_where_no_passage_knows_it() {
     refuses(&[yunhe()], "宁德时代2023年的净利润是多少？", Reason::NoEvidence, "宁德时代");
+    refuses(&[yunhe()], "比亚迪2023年的净利润是多少？", Reason::NoEvidence, "比亚迪");
+    refuses(&[yunhe()], "三一重工2023年的员工人数是多少？", Reason::NoEvidence, "三一重工");
+    refuses(&[yunhe()], "分众传媒的净利润是多少？", Reason::NoEvidence, "分众传媒");
+    answers(&[yunhe()], "本公司2023年的净利润是多少？", &["15,600"], "15,600");
+    answers(&[yunhe()], "报告期内2023年净利润为多少？", &["15,600"], "15,600");
     refuses(&[orchard(), yunhe()], "What was the revenue of Nordholm in 2023?", Reason::NoEvidence, "Nordholm");
 }
 

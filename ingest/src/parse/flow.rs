@@ -409,7 +409,10 @@ fn opening_title(opening: &[String]) -> Option<String> {
 /// An entry of a table of contents: dots that lead to a page number.
 fn is_contents(text: &str) -> bool {
     let leaders = text.contains("......") || text.contains("………") || text.contains(". . . . .") || text.contains("······");
-    leaders && (text.ends_with(|c: char| c.is_ascii_digit()) || text.matches("......").count() > 2)
+    let front = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    let leads = front.trim_end().ends_with(['…', '⋯']) || front.trim_end().ends_with("...");
+    let numbered = front.len() < text.len();
+    numbered && (leaders || leads) || text.matches("......").count() > 2
 }
 
 /// Takes empty columns out. A cell over several columns moves to the first of them that holds something of its own, so
@@ -814,9 +817,10 @@ mod tests {
         };
         let mut flow = Flow::unpaged(&mut sink);
         flow.block(BlockKind::Paragraph, "第一节 释义 .............. 5").unwrap();
+        flow.block(BlockKind::Paragraph, "二、本次发行的有关当事人… 16").unwrap();
         flow.table(Grid::of_rows([vec!["a", "", "1"], vec!["b", "", "2"]])).unwrap();
         flow.finish().unwrap();
-        assert_eq!(pages[0].blocks[0].kind, BlockKind::Furniture);
-        assert_eq!(&pages[0].text[pages[0].blocks[1].range()], "a | 1\nb | 2");
+        assert!(pages[0].blocks[..2].iter().all(|block| block.kind == BlockKind::Furniture));
+        assert_eq!(&pages[0].text[pages[0].blocks[2].range()], "a | 1\nb | 2");
     }
 }
