@@ -44,6 +44,10 @@ use table::is_value;
 
 /// Least share that the sentence or label must hold itself.
 const ENOUGH_OWN: f32 = 0.15;
+/// The same, and the least share with what it leans on, of a sentence in a company's own report, which holds many that are
+/// nearly right: of a figure, which has to be named besides, and of anything else.
+const FILED_FIGURE: (f32, f32) = (0.3, 0.6);
+const FILED: (f32, f32) = (0.3, 0.7);
 /// What a word counts that only the title, the headings, the beginning of the passage or the sentence before holds.
 const LEANT: f32 = 0.8;
 /// What a word counts that only the rest of the passage holds.
@@ -96,6 +100,9 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
         return Draft::quoted(items, vec![]);
     }
     let reader = Reader::new(question, evidence);
+    if reader.figure && !reader.named && companies(evidence) > 1 {
+        return Draft::refused(Reason::WeakEvidence, whose(question));
+    }
     let sheets = reader.sheets();
     if let Some(statements) = reader.computed(&sheets) {
         return Draft::quoted(statements, Vec::new());
@@ -234,6 +241,8 @@ struct Reader<'a> {
     kind: Kind,
     /// Whether it names a figure of reports.
     figure: bool,
+    /// The plainest names of what it names in reports.
+    mentions: Vec<String>,
     /// The question's words, and their translations.
     words: [Vec<Word>; 2],
     pairs: HashSet<(String, String)>,
@@ -250,6 +259,12 @@ struct Reader<'a> {
     report: bool,
     /// Whether it names a company, or whatever else documents are about.
     named: bool,
+    /// Whether it names a company whose own reports are held: their sentences are many and alike.
+    filed: bool,
+    /// The word for the thing that is asked for: `customers` in `who are the primary customers of`.
+    thing: Option<u32>,
+    /// Whether it asks for a year by the day on which it ends.
+    asks_of_year: bool,
     /// The sentences of the evidence as they were weighed, by passage, page and end; empty if there is nothing to weigh by.
     weighed: HashMap<(usize, u32, usize), Weighed>,
 }
@@ -308,6 +323,7 @@ impl<'a> Reader<'a> {
             evidence,
             kind,
             figure: mentions.iter().any(Mention::figure),
+            mentions: mentions.iter().map(|mention| mention.concept.names[0].clone()).collect(),
             words: [here, abroad],
             pairs: if question.chinese { neighbours(&asked_zh(&folded)) } else { pairs(&question.words) },
             counted: counted(&folded),
@@ -318,10 +334,15 @@ impl<'a> Reader<'a> {
             .iter()
             .any(|w| folded.contains(w)),
             negated: negated(&question.subject),
+            folded: folded.clone(),
             currency: currency(&folded),
-            folded,
             report,
             named: question.documents().is_some(),
+            filed: question.documents().is_some_and(|named| {
+                evidence.documents.iter().any(|source| named.contains(&source.id) && holdings::Held::of(source).filed)
+            }),
+            thing: thing(&folded).filter(|thing| question.terms.contains(thing)).map(|thing| term(&thing)),
+            asks_of_year: ["year ended", "year to ", "year ending", "年度"].iter().any(|w| folded.contains(w)),
             weighed: select::weigh(question, evidence).into_iter().map(|w| ((w.hit, w.part, w.place.end), w)).collect(),
             best: evidence.hits.iter().map(|hit| hit.score).fold(f32::MIN, f32::max),
         }
@@ -338,7 +359,9 @@ impl<'a> Reader<'a> {
             let scene = self.scene(at, hit);
             for (part, page, range) in cite::places(self.evidence, hit) {
                 for block in page.blocks.iter().filter(|b| b.range().start < range.end && range.start < b.range().end) {
-                    if let Some(table) = &block.table {
+                    // The figures of a company's statements are looked up with their periods, see `looked_up`.
+                    let figures = self.filed && self.figure && self.kind == Kind::Number;
+                    if let Some(table) = block.table.as_ref().filter(|_| !figures) {
                         found.extend(self.rows(&scene, part, page, table, &range, &mut seen));
                     }
                 }
@@ -417,7 +440,13 @@ impl<'a> Reader<'a> {
         }
         let limits = &self.question.pack.thresholds;
         let least = if abroad { limits.translated } else { limits.sentence };
-        let mut enough = held.near >= least && held.own >= ENOUGH_OWN && fit > -0.2 && held.musts;
+        let (own_least, near_least) = match (self.filed && !abroad, self.figure) {
+            (true, true) => FILED_FIGURE,
+            (true, false) => FILED,
+            _ => (ENOUGH_OWN, least),
+        };
+        let names_it = !self.filed || abroad || self.thing.is_none_or(|thing| own.contains(&thing));
+        let mut enough = held.near >= near_least && held.own >= own_least && fit > -0.2 && held.musts && names_it;
         let weighed = self.weighed.get(&(scene.at, part, piece.end)).filter(|_| !abroad);
         let chance = weighed.and_then(|weighed| weighed.chance).filter(|_| !self.report);
         if let Some(chance) = weighed.and_then(|weighed| weighed.chance) {
@@ -523,6 +552,13 @@ impl<'a> Reader<'a> {
         if self.figure && plans(&lower) && !plans(&self.folded) {
             return None;
         }
+        // A piece of a sentence, cut by a page or a box, says nothing sure.
+        if self.filed && text.starts_with(|c: char| c.is_ascii_lowercase()) {
+            return None;
+        }
+        if self.filed && (self.another(&lower) || self.kind == Kind::YesNo && supposes(&lower)) {
+            return None;
+        }
         let new = |range: Range<usize>| !self.question.text.contains(text[range].trim());
         Some(match self.kind {
             Kind::Number => {
@@ -531,6 +567,11 @@ impl<'a> Reader<'a> {
                     .filter(|q| q.is_amount() && new(q.range.clone()) && !(self.figure && lasts(q.unit)))
                     // An amount is not told by its share of something.
                     .filter(|q| !(self.figure && self.amount && matches!(q.unit, Unit::Percent | Unit::Point)))
+                    // `COVID-19` is no amount.
+                    .filter(|q| {
+                        !text[..q.range.start].trim_end_matches('-').ends_with(char::is_alphabetic)
+                            || !text[..q.range.start].ends_with('-')
+                    })
                     .collect();
                 let counts = self.counted.as_ref().is_some_and(|noun| {
                     amounts.iter().any(|q| {
@@ -545,7 +586,7 @@ impl<'a> Reader<'a> {
                     true => -0.4,
                     false if counts || percent => 0.25,
                     false if beside() => 0.15,
-                    false if self.figure => -0.3,
+                    false if self.figure || self.filed => -0.3,
                     false => 0.0,
                 }
             }
@@ -556,6 +597,7 @@ impl<'a> Reader<'a> {
             Kind::Why if has(&["因", "由于", "所致", "because", "due to", "result of", "driven by", "reason", "as a result"]) => {
                 0.15
             }
+            Kind::Why if self.filed => -0.3,
             Kind::Where
                 if has(&[
                     "位于",
@@ -580,10 +622,83 @@ impl<'a> Reader<'a> {
                 let capitals = text.split_whitespace().skip(1).filter(|w| w.chars().next().is_some_and(char::is_uppercase));
                 let fresh =
                     capitals.filter(|w| !self.question.text.contains(w.trim_matches(|c: char| !c.is_alphanumeric()))).count();
-                if fresh > 0 { 0.1 } else { -0.1 }
+                match fresh {
+                    0 if self.filed => -0.3,
+                    0 => -0.1,
+                    _ => 0.1,
+                }
             }
             _ => 0.0,
         })
+    }
+
+    /// Whether a sentence speaks of another figure than the one that is asked for: of a part of it (`storage revenue` for
+    /// `revenue`), or of a person.
+    fn another(&self, lower: &str) -> bool {
+        const PLAIN: &[&str] = &[
+            "the",
+            "our",
+            "its",
+            "their",
+            "total",
+            "net",
+            "group",
+            "consolidated",
+            "annual",
+            "reported",
+            "company",
+            "company's",
+            "of",
+            "in",
+            "and",
+            "for",
+            "to",
+            "overall",
+            "full-year",
+            "gross",
+            "with",
+            "that",
+            "by",
+            "or",
+            "a",
+            "as",
+            "from",
+            "on",
+            "had",
+            "was",
+            "were",
+            "quarterly",
+            "fiscal",
+            "cash",
+            "regular",
+            "increased",
+            "higher",
+            "lower",
+            "record",
+            "generated",
+        ];
+        if self.kind == Kind::Number
+            && ["he ", "she ", "mr. ", "ms. ", "mrs. ", "dr. "]
+                .iter()
+                .any(|who| lower.starts_with(who) || lower.contains(&format!(". {who}")))
+        {
+            return true;
+        }
+        if !self.figure || self.question.chinese {
+            return false;
+        }
+        let mentions = self.question.pack.glossary.mentions(lower).0;
+        let mut asked = mentions.iter().filter(|mention| self.mentions.contains(&mention.concept.names[0])).peekable();
+        // Where it stands bare anywhere, the sentence speaks of it.
+        asked.peek().is_some()
+            && asked.all(|mention| {
+                lower.match_indices(mention.name.as_str()).all(|(at, _)| {
+                    let front = &lower[..at];
+                    let before = front.trim_end().rsplit(char::is_whitespace).next().unwrap_or_default();
+                    let joined = front.ends_with(char::is_whitespace) && before.ends_with(char::is_alphabetic);
+                    joined && !PLAIN.contains(&before) && !self.folded.contains(before)
+                })
+            })
     }
 
     /// Whether a clause holds a word of the question.
@@ -692,6 +807,21 @@ fn lasts(unit: Unit) -> bool {
     matches!(unit, Unit::Measure("year" | "month" | "day" | "hour" | "minute"))
 }
 
+/// The stem of the word for the thing that an English question asks for: the last of those behind `what`, `which` or `who are`,
+/// up to what is said of it.
+fn thing(folded: &str) -> Option<String> {
+    const ENDS: &[&str] = &[
+        "of", "for", "in", "at", "on", "to", "as", "by", "from", "that", "with", "has", "have", "had", "did", "do", "does", "is",
+        "are", "was", "were", "will", "can", "should", "within", "during", "under", "between",
+    ];
+    const LEADS: &[&str] =
+        &["is", "are", "was", "were", "the", "value", "of", "number", "amount", "in", "kind", "kinds", "type", "types"];
+    let mut words = folded.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '&').filter(|word| !word.is_empty());
+    words.find(|word| matches!(*word, "what" | "which" | "who"))?;
+    let words: Vec<&str> = words.skip_while(|word| LEADS.contains(word)).take_while(|word| !ENDS.contains(word)).collect();
+    tokens(words.last()?).pop()
+}
+
 /// What a question counts: the noun behind `how many`, the measure word behind `多少`.
 fn counted(folded: &str) -> Option<String> {
     if let Some((_, behind)) = folded.split_once("how many ") {
@@ -762,6 +892,11 @@ fn plans(folded: &str) -> bool {
     WORDS.iter().any(|word| folded.contains(word))
 }
 
+/// Whether a folded text speaks of what may be and not of what is.
+fn supposes(folded: &str) -> bool {
+    [" may ", " could ", " might ", "if we ", " would ", "可能", "如果"].iter().any(|word| folded.contains(word))
+}
+
 /// Whether a folded text denies something.
 fn negated(folded: &str) -> bool {
     folded.contains("n't ")
@@ -821,8 +956,12 @@ fn compose(question: &Question, evidence: &Evidence, candidates: Vec<Candidate>)
         };
         first.text.insert_str(0, word);
     } else if let Some(first) = statements.first_mut().filter(|_| asks && asks_whether_there_is(&fold(&question.text))) {
-        let denied =
-            negated(&first.text.to_lowercase()) || ["未", "没有", "不存在", "无"].iter().any(|word| first.text.contains(word));
+        let lower = first.text.to_lowercase();
+        let about = lower.split([',', ';', '，', '；']).flat_map(|part| part.split(" that "));
+        let asked = |part: &&str| tokens(part).iter().any(|token| question.terms.contains(token));
+        let denied = about
+            .filter(asked)
+            .any(|part| negated(part) || ["未", "没有", "不存在", "无"].iter().any(|word| part.contains(word)));
         let word = match (question.chinese, denied) {
             (true, false) => "是的：",
             (true, true) => "没有：",
@@ -963,6 +1102,22 @@ fn lacks(chinese: bool, what: &str) -> String {
         format!("资料中没有“{what}”的内容")
     } else {
         format!("The documents do not say anything about “{what}”")
+    }
+}
+
+/// The companies whose reports were found.
+fn companies(evidence: &Evidence) -> usize {
+    let filed = evidence.hits.iter().map(|hit| &hit.passage.document).filter(|source| holdings::Held::of(source).filed);
+    let company = |source: &index::hit::Source| {
+        source.facts.get("company").and_then(|fact| Some(fold(fact.get("value")?.as_str()?).into_owned()))
+    };
+    filed.filter_map(company).collect::<HashSet<String>>().len()
+}
+
+fn whose(question: &Question) -> String {
+    match question.chinese {
+        true => format!("有几家公司的报告说到“{}”，请说明问的是哪一家", question.subject),
+        false => format!("The reports of several companies speak of “{}”; name the one that is meant", question.subject),
     }
 }
 

@@ -75,14 +75,21 @@ impl Holdings {
         self.documents.get(&id)
     }
 
-    /// The reports of the companies that a question names, those of the asked years and of the year after if there are any.
+    /// The reports of the companies that a question names: those of the asked years and of the year after if there are any, the
+    /// newest annual ones if none is asked for.
     pub(crate) fn reports_for(&self, question: &Question) -> HashSet<DocumentId> {
         let named = question.documents().unwrap_or_default();
         let reports = || named.iter().filter_map(|id| Some((*id, self.held(*id).filter(|held| held.report)?)));
         let asked: HashSet<i32> = question.periods.iter().filter_map(|p| p.year).flat_map(|year| [year, year + 1]).collect();
         let of_period = |held: &Held| held.periods.iter().any(|own| own.year.is_some_and(|year| asked.contains(&year)));
         let fitting: HashSet<DocumentId> = reports().filter(|(_, held)| of_period(held)).map(|(id, _)| id).collect();
-        if fitting.is_empty() { reports().map(|(id, _)| id).collect() } else { fitting }
+        if !fitting.is_empty() {
+            return fitting;
+        }
+        let annual = |held: &Held| asked.is_empty() && held.kind == Some(ReportKind::Annual);
+        let newest = reports().filter(|(_, held)| annual(held)).filter_map(|(_, held)| held.until()).max();
+        let wanted = |held: &Held| newest.is_none() || annual(held) && held.until() == newest;
+        reports().filter(|(_, held)| wanted(held)).map(|(id, _)| id).collect()
     }
 
     /// The documents of a code on an exchange, written in capitals or digits.

@@ -48,17 +48,18 @@ struct Worked<'s, 'a> {
 impl<'a> Reader<'a> {
     /// What the question wants worked out, from the tables; `None` if it wants nothing or a figure is missing.
     pub(super) fn computed(&self, sheets: &[Sheet<'a>]) -> Option<Vec<Statement>> {
-        // Several reports and no period, or a condition that no table knows: any result would be a guess.
+        // With a condition that no table knows, or over several reports without a period, any result would be a guess.
         let reports = self.question.documents().map_or(0, |named| named.len());
-        if self.question.periods.is_empty() && reports > 1 || self.conditional() {
+        if self.conditional() {
             return None;
         }
         if let Some((name, ratios)) = ratio::asked(&self.folded)
             && !self.states(sheets, name)
+            && self.of_the_whole(name)
         {
-            return self.ratio(sheets, name, &ratios).filter(|_| self.of_the_whole(name));
+            return self.ratio(sheets, name, &ratios);
         }
-        let plan = Plan::of(self.question)?;
+        let plan = Plan::of(self.question).filter(|_| !self.question.periods.is_empty() || reports <= 1)?;
         match (plan.what, plan.figures.as_slice()) {
             (What::Extreme(most), [figure]) => self.extreme(sheets, figure, most),
             (What::Periods, [figure]) => self.dated(sheets, figure),
@@ -88,13 +89,15 @@ impl<'a> Reader<'a> {
     /// Whether more is asked than a figure: what would be without something, whether it tells anything of such a company.
     fn conditional(&self) -> bool {
         let word = |w: &str| matches!(w, "if" | "excluding" | "exclude" | "unless" | "assuming");
-        self.folded.split(|c: char| !c.is_alphanumeric()).any(word)
-            || ["如果", "假如", "假设", "剔除", "若"].iter().any(|word| self.folded.contains(word))
+        let asked = fold(&self.question.searched);
+        asked.split(|c: char| !c.is_alphanumeric()).any(word)
+            || ["如果", "假如", "假设", "剔除", "若"].iter().any(|word| asked.contains(word))
     }
 
     /// Whether the question wants something worked out: then no single figure of a table is its answer.
     pub(super) fn works_out(&self, sheets: &[Sheet]) -> bool {
-        ratio::asked(&self.folded).is_some_and(|(name, _)| !self.states(sheets, name)) || Plan::of(self.question).is_some()
+        let works_out = |(name, _): (&str, _)| !self.states(sheets, name) && self.of_the_whole(name);
+        ratio::asked(&self.folded).is_some_and(works_out) || Plan::of(self.question).is_some()
     }
 
     /// A change, mean or sum of one figure over periods.
@@ -317,7 +320,9 @@ impl<'a> Reader<'a> {
     fn states(&self, sheets: &[Sheet], name: &str) -> bool {
         let wanted: Terms = terms(name);
         let asked = &self.question.periods;
-        sheets.iter().any(|sheet| {
+        // Whether it rose is told by two values and no word.
+        let told = !asked.is_empty() && self.question.kind != Kind::YesNo;
+        told && sheets.iter().any(|sheet| {
             let named = |series: &&Series| {
                 let held = terms(&series.label);
                 wanted.iter().all(|term| held.contains(term)) && held.len() <= wanted.len() + 2
@@ -352,13 +357,20 @@ impl<'a> Reader<'a> {
         if documents.len() > 1 && self.question.documents().is_none() {
             return None;
         }
+        // Without a period the newest annual report is meant.
+        if self.question.periods.is_empty() {
+            let year = |document: &DocumentId| sheets.iter().find(|sheet| sheet.document == *document)?.year();
+            documents.retain(|document| year(document).is_some());
+            documents.sort_by_key(|document| std::cmp::Reverse(year(document)));
+            documents.truncate(1);
+        }
         let per_document = documents.iter().flat_map(|document| ratios.iter().map(move |ratio| (*document, *ratio)));
         per_document.into_iter().find_map(|(document, ratio)| self.ratio_of(sheets, document, name, ratio))
     }
 
     fn ratio_of(&self, sheets: &[Sheet<'a>], document: DocumentId, name: &str, ratio: &Ratio) -> Option<Vec<Statement>> {
         let own: Vec<&Sheet<'a>> = sheets.iter().filter(|sheet| sheet.document == document).collect();
-        let report = own.first()?.reports.iter().find_map(|p| p.year);
+        let report = own.first()?.year();
         let periods = self.ratio_periods(report)?;
         let mut worked = Vec::new();
         for period in &periods {
@@ -451,13 +463,13 @@ impl<'a> Reader<'a> {
         match formula {
             Formula::Number(n) => Some((*n, number(*n, 2))),
             Formula::Figure(name) => {
-                let term = self.figure_called(sheets, name, period)?;
+                let term = self.figure_called(sheets, name, period, found)?;
                 found.push(term);
                 Some((signed(name, &term), bare_abs(name, &term)))
             }
             Formula::Average(name) => {
                 let before = Period { year: period.year.map(|y| y - 1), ..period };
-                let (a, b) = (self.figure_called(sheets, name, before)?, self.figure_called(sheets, name, period)?);
+                let (a, b) = (self.figure_called(sheets, name, before, found)?, self.figure_called(sheets, name, period, found)?);
                 found.extend([a, b]);
                 let mean = (signed(name, &a) + signed(name, &b)) / 2.0;
                 Some((mean, format!("(({} + {}) / 2)", bare_abs(name, &a), bare_abs(name, &b))))
@@ -481,8 +493,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The value of a period that is labelled with a name, and nothing but that name; of a consolidated statement first.
-    fn figure_called<'s>(&self, sheets: &[&'s Sheet<'a>], name: &str, period: Period) -> Option<Found<'s, 'a>> {
+    /// The value of a period that is labelled with a name, and nothing but that name; of a consolidated statement first, and of
+    /// the page where the others were found, if they are of its kind.
+    fn figure_called<'s>(
+        &self,
+        sheets: &[&'s Sheet<'a>],
+        name: &str,
+        period: Period,
+        others: &[Found<'s, 'a>],
+    ) -> Option<Found<'s, 'a>> {
         let names = called(name, &self.question.pack.glossary);
         let stock = is_stock(name);
         let mut found: Vec<(f32, bool, Found)> = Vec::new();
@@ -505,12 +524,34 @@ impl<'a> Reader<'a> {
                 found.push((score, statement, Found { sheet, series, value }));
             }
         }
-        let (_, statement, best) = *found.iter().max_by(|(a, ..), (b, ..)| a.total_cmp(b))?;
-        // Tables that disagree speak of different parts of the company, or count differently: most must say the same.
+        let page = |term: &Found| (term.sheet.document, term.sheet.part);
+        let beside = |term: &Found| others.iter().any(|other| page(other) == page(term));
+        let same_page: Vec<_> = found.iter().filter(|(.., term)| beside(term)).copied().collect();
+        if let Some(term) = self.agreed(same_page) {
+            return Some(term);
+        }
+        // A balance sheet that leaves a figure out is not filled up from another one.
+        let amount = |(.., term): &(f32, bool, Found)| term.value.number * term.sheet.scale(term.series, term.value);
+        let disputed = || found.iter().any(|other| found.first().map(amount) != Some(amount(other)));
+        if stock && others.iter().any(|other| is_stock(&fold(&other.series.label))) && disputed() {
+            return None;
+        }
+        self.agreed(found)
+    }
+
+    /// The one that tables agree on. Those of a consolidated statement come first; a table that disagrees speaks of a part of
+    /// the company, as it does where it is less full and its amount is less.
+    fn agreed<'s>(&self, mut found: Vec<(f32, bool, Found<'s, 'a>)>) -> Option<Found<'s, 'a>> {
+        if found.iter().any(|(_, statement, _)| *statement) {
+            found.retain(|(_, statement, _)| *statement);
+        }
         let amount = |found: &Found| found.value.number * found.sheet.scale(found.series, found.value);
-        let near = |other: &Found| (amount(other) - amount(&best)).abs() <= 0.01 * amount(&best).abs();
-        let alike: Vec<&Found> = found.iter().filter(|(_, of, _)| *of == statement).map(|(.., found)| found).collect();
-        (2 * alike.iter().filter(|other| near(other)).count() > alike.len()).then_some(best)
+        let near = |a: &Found, b: &Found| (amount(a) - amount(b)).abs() <= 0.001 * amount(a).abs();
+        let sides = |one: &Found| found.iter().filter(|(.., other)| near(one, other)).count();
+        let (score, _, best) = *found.iter().max_by(|a, b| sides(&a.2).cmp(&sides(&b.2)).then(a.0.total_cmp(&b.0)))?;
+        let others = || found.iter().filter(|(.., other)| !near(&best, other));
+        let whole = others().all(|(less, _, other)| *less < score && amount(other).abs() < amount(&best).abs());
+        (2 * sides(&best) > found.len() || whole).then_some(best)
     }
 
     /// `Yes: ` or `No: ` for a question that asks whether something rose, fell, changed or stayed.
@@ -633,6 +674,17 @@ fn number(value: f64, decimals: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_only_asks_how_it_went_names_no_part_of_a_company() {
+        let check = |text: &str, wanted: bool| assert_eq!(tokens(text).iter().any(|token| tells_more(token)), wanted, "{text}");
+        check("improving profile", false);
+        check("historically consistent", false);
+        check("average increased or decreased", false);
+        check("是否有所提高", false);
+        check("rigid packaging", true);
+        check("谐波减速器", true);
+    }
 
     #[test]
     fn numbers_are_grouped_and_rounded() {

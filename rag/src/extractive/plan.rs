@@ -59,7 +59,7 @@ impl Plan {
             "为何",
             "分别",
         ];
-        let folded = fold(&question.text);
+        let folded = fold(&question.searched);
         if question.kind == Kind::Why || STATED.iter().any(|word| folded.contains(word)) {
             return None;
         }
@@ -227,10 +227,14 @@ fn chinese(folded: &str, question: &Question) -> Option<Plan> {
 /// needs one year only.
 fn over_time(question: &Question, what: What, since: bool) -> Option<Vec<Period>> {
     let mut periods: Vec<Period> = Vec::new();
+    let folded = fold(&question.text).replace(' ', "");
+    let bare = |period: &Period| {
+        period.year.is_some_and(|year| !["fy", "fiscal", "fiscalyear"].iter().any(|fy| folded.contains(&format!("{fy}{year}"))))
+    };
     for period in &question.periods {
-        // `December 31, 2019 and 2018`, `Q4 2019 and 2018`: what is said of one holds for the other.
+        // `Q4 2019 and 2018`: what is said of one holds for the other; `Q2 2024 and FY2023` are what they say.
         let part = match (period.part, question.periods.first().map(|p| p.part)) {
-            (Part::Year, Some(first @ (Part::Quarter(_) | Part::Half(_) | Part::NineMonths))) => first,
+            (Part::Year, Some(first @ (Part::Quarter(_) | Part::Half(_) | Part::NineMonths))) if bare(period) => first,
             (part, _) => part,
         };
         let period = Period { part, ..*period };

@@ -8,7 +8,7 @@
 use std::{collections::HashSet, ops::Range};
 
 use index::{
-    corpus::DocumentId,
+    corpus::{DocumentId, ReportKind},
     lexical::{fold, term, tokens},
     page::{Cell, Page, Table},
 };
@@ -54,6 +54,8 @@ pub(super) struct Sheet<'a> {
     pub unit: String,
     /// The periods that its document reports on.
     pub reports: Vec<Period>,
+    /// Whether its document reports on a year, as far as it is known.
+    annual: bool,
     /// The month in which its document's year ends.
     closes: Option<u8>,
     /// The last date of its columns.
@@ -133,6 +135,7 @@ impl<'a> Reader<'a> {
                         let standing =
                             0.25 * (hit.score - self.best) - 0.01 * at.min(10) as f32 - if within { 0.0 } else { BESIDE };
                         let held = Held::of(source);
+                        let annual = held.kind.is_none_or(|kind| kind == ReportKind::Annual);
                         let (reports, closes) = (held.periods, held.closes);
                         let (series, unit) = read(page, table, &reports);
                         sheets.push(Sheet {
@@ -148,6 +151,7 @@ impl<'a> Reader<'a> {
                             unit,
                             latest: series.iter().flat_map(|s| s.values.iter().filter_map(|v| v.when.end())).max(),
                             reports,
+                            annual,
                             closes,
                             series,
                         });
@@ -246,10 +250,9 @@ impl<'a> Reader<'a> {
         let metric = self.metric(&self.question.subject);
         let mut found = Vec::new();
         // Without a period, the figure of a company is that of the year of its newest report.
-        let newest =
-            || sheets.iter().flat_map(|sheet| sheet.reports.iter().filter(|own| own.part == Part::Year)).max_by_key(|p| p.year);
+        let newest = || sheets.iter().filter_map(Sheet::year).max();
         let asked: Vec<Period> = match self.question.periods.as_slice() {
-            [] if self.named => newest().copied().into_iter().collect(),
+            [] if self.named => newest().into_iter().map(Period::year).collect(),
             periods => periods.to_vec(),
         };
         if self.named && asked.is_empty() {
@@ -321,18 +324,22 @@ impl<'a> Reader<'a> {
             let surely = self.question.documents().is_some();
             // Whoever asks for the day on which a company's year ends asks for the year.
             let year = value.when.answers(Period { part: Part::Year, ..asked }, sheet.latest, &sheet.reports, surely);
-            let closing =
-                matches!(asked.part, Part::Month(month) if Some(month) == sheet.closes) && !value.when.has_month() && year;
+            let closes = |month: u8| sheet.closes.map_or(self.asks_of_year, |closes| closes == month);
+            let closing = matches!(asked.part, Part::Month(month) if closes(month)) && !value.when.has_month() && year;
             return (closing || value.when.answers(asked, sheet.latest, &sheet.reports, surely)).then_some(0.15);
         }
-        // Where other columns are dated, one without a date is none of them; nor is it where a company's figures are asked for.
-        if self.named || sheet.series.iter().any(|s| s.values.iter().any(|v| v.when.year.is_some())) {
+        // Where other columns are dated, one without a date is none of them.
+        if sheet.series.iter().any(|s| s.values.iter().any(|v| v.when.is_dated())) {
             return None;
         }
         let said: Vec<Period> = periods(&format!("{} {}", sheet.caption, sheet.unit)).into_iter().map(|(_, p)| p).collect();
         let dated = said.iter().filter(|p| p.year.is_some()).collect::<Vec<_>>();
         if !dated.is_empty() {
             return dated.iter().any(|said| said.answers(asked)).then_some(0.1);
+        }
+        // The report of a quarter speaks of the quarter and of the year.
+        if self.named && sheet.reports.iter().any(|own| own.part != Part::Year) {
+            return None;
         }
         let whole = asked.part == Part::Year || sheet.reports.iter().any(|own| own.part == asked.part);
         let of = |own: &Period| own.answers(asked) || own.year == asked.year && own.year.is_some();
@@ -406,6 +413,12 @@ impl Series {
 }
 
 impl Sheet<'_> {
+    /// The year that its document reports on.
+    pub(super) fn year(&self) -> Option<i32> {
+        let years = self.reports.iter().filter(|own| own.part == Part::Year).filter_map(|own| own.year);
+        years.max().filter(|_| self.annual)
+    }
+
     /// Where a value is proven: its row, with label and cell to be marked.
     pub(super) fn place(&self, value: &Value) -> Place {
         Place { hit: self.hit, part: self.part, quote: value.line.clone(), focus: vec![value.name.clone(), value.cell.clone()] }
@@ -499,6 +512,13 @@ pub(super) fn tells_more(token: &str) -> bool {
         "total",
         "compani",
         "consolid",
+        "segment",
+        "busi",
+        "divis",
+        "业务",
+        "产品",
+        "板块",
+        "分部",
         "figur",
         "reach",
         "come",
@@ -519,6 +539,8 @@ pub(super) fn tells_more(token: &str) -> bool {
         "place",
         "profil",
         "histor",
+        "historic",
+        "historically",
         "consist",
         "stabl",
         "fluctuat",
@@ -572,6 +594,9 @@ pub(super) fn tells_more(token: &str) -> bool {
         "post",
         "achiev",
         "gener",
+        "是否",
+        "有所",
+        "如何",
         "公司",
         "总额",
         "金额",
@@ -619,7 +644,8 @@ fn read(page: &Page, table: &Table, reports: &[Period]) -> (Vec<Series>, String)
             continue;
         }
         if unit.is_empty() && in_head {
-            unit = filled.iter().find(|(_, t)| scale_of(t).is_some() && !is_value(t)).map(|(_, t)| t.clone()).unwrap_or_default();
+            let says_unit = |t: &str| !is_value(t) && scale_of(t).is_some() && (!t.contains(is_han) || t.contains("单位"));
+            unit = filled.iter().find(|(_, t)| says_unit(t)).map(|(_, t)| t.clone()).unwrap_or_default();
         }
         let values =
             filled.iter().filter(|(cell, t)| is_figure(t) && !(cell.column == 0 && filled.len() > 1 && is_dated(t))).count();
@@ -694,7 +720,10 @@ fn row_of(
     let dated_cell = filled.iter().take_while(|part| !value(part)).any(|(cell, t)| cell.column > 0 && is_dated(t));
     let columns: Vec<u32> = filled.iter().filter(value).map(|(cell, _)| cell.column).collect();
     for (cell, shown) in filled.iter().filter(value) {
-        let Some(quantity) = quantities(shown).into_iter().find(|q| q.unit != Unit::Label) else { continue };
+        // `7.9p`: what no unit is known for is still a number.
+        let read = quantities(shown).into_iter().find(|q| q.unit != Unit::Label).map(|q| (q.value, q.unit));
+        let plain = || shown.trim_matches(|c: char| !c.is_ascii_digit()).replace(',', "").parse().ok().map(|n| (n, Unit::Plain));
+        let Some((number, unit)) = read.or_else(plain) else { continue };
         let header = header(headers, cell.column, &columns);
         let of_header = When::read(&header, reports);
         let when = match of_header.year {
@@ -709,10 +738,10 @@ fn row_of(
             line: line.clone(),
             name: first.range(),
             cell: cell.range(),
-            number: quantity.value,
-            percent: matches!(quantity.unit, Unit::Percent | Unit::Point),
+            number,
+            percent: matches!(unit, Unit::Percent | Unit::Point),
             decimals: shown.rsplit_once('.').map_or(0, |(_, d)| d.chars().take_while(char::is_ascii_digit).count()),
-            currency: match quantity.unit {
+            currency: match unit {
                 Unit::Money(Some(code)) if code.len() == 3 => Some(code),
                 _ => None,
             },

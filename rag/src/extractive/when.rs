@@ -83,6 +83,11 @@ impl When {
         self.span.is_some()
     }
 
+    /// Whether it is the value of a year, and no comparison with one.
+    pub(super) fn is_dated(self) -> bool {
+        self.year.is_some() && !self.compares
+    }
+
     /// Whether its header says in which month it ends.
     pub(super) fn has_month(self) -> bool {
         self.month.is_some()
