@@ -57,11 +57,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Where questions are worked on; by default as many at once as there are processors, and half as many wait.
+    /// Where questions are worked on; by default as many at once as there are processors, and four times as many wait.
     pub fn room(&self) -> rag::room::Room {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let or = |set: usize, usual: usize| if set == 0 { usual } else { set };
-        rag::room::Room::new(or(self.max_working, processors), or(self.max_waiting, processors.div_ceil(2)))
+        rag::room::Room::new(or(self.max_working, processors), or(self.max_waiting, 4 * processors))
     }
 }
 

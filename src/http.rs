@@ -411,7 +411,7 @@ impl State {
             return Ok(None);
         }
         // Before anything is read of it: whoever is turned away must not cost those who are in.
-        let shut_out = QUESTIONS.contains(&request.path()) && self.service.engine.is_full();
+        let shut_out = QUESTIONS.contains(&request.path()) && self.service.engine.turns_away();
         match self.in_flight.clone().try_acquire_owned() {
             Ok(permit) if !shut_out => Ok(Some(Arc::new(permit))),
             _ => {

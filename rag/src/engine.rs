@@ -117,8 +117,8 @@ impl Engine {
     }
 
     /// Whether a question that comes now is turned away.
-    pub fn is_full(&self) -> bool {
-        self.room.is_full()
+    pub fn turns_away(&self) -> bool {
+        self.room.turns_away()
     }
 
     /// What is known of industries.
