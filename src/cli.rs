@@ -495,7 +495,7 @@ enum Eval {
     Run(Box<EvalRun>),
     /// Check a set or suite, its documents included, and count what a run would do
     Plan(EvalPlan),
-    /// Train the weights of the ranking on sets, and say out of fold what they gain
+    /// Grow the trees of the ranking on sets, and say out of fold what they gain
     TrainRank(EvalTrain),
     /// Make one set of several: all questions over all documents
     Merge {
@@ -612,15 +612,18 @@ pub enum EvalBaseline {
 #[derive(Debug, Args)]
 pub struct EvalTrain {
     /// The folders of the sets.
-    #[arg(required = true, value_name = "DIR")]
+    #[arg(required_unless_present = "reuse", value_name = "DIR")]
     pub dirs: Vec<PathBuf>,
+    /// Also learn from what an earlier run wrote with --examples.
+    #[arg(long, value_name = "FILE")]
+    pub reuse: Option<PathBuf>,
     /// Only so many questions of each set.
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
     /// Keep what is ingested in folders of this one, so that the next run computes nothing again.
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
-    /// Write the weights to this file.
+    /// Write the trees to this file.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Write the features of all candidates to this file, one JSON line per question.

@@ -231,6 +231,9 @@ pub async fn train(train: &EvalTrain, settings: &Settings, json: bool) -> Result
         tempfile::tempdir().map_err(|e| Failure::new(exit::FAILED, "storage", format!("no throwaway directory: {e}")))?;
     let keep = train.keep.as_deref().unwrap_or(throwaway.path());
     let mut sets = Vec::with_capacity(train.dirs.len());
+    if let Some(file) = &train.reuse {
+        sets = eval::train::reread(file)?;
+    }
     for dir in &train.dirs {
         let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let target = Measured { service: Service::open(&keep.join(format!("data-{name}")), settings.clone()).await? };
@@ -243,12 +246,12 @@ pub async fn train(train: &EvalTrain, settings: &Settings, json: bool) -> Result
     }
     let trained = eval::train::train(&sets);
     if let Some(file) = &train.out {
-        write_text(file, &trained.file())?;
+        write_text(file, &trained.file)?;
     }
     if json {
         show::json(&trained)
     } else {
-        print!("{}\n{}", trained.table(), trained.file())
+        print!("{}", trained.table())
     }
     Ok(exit::OK)
 }

@@ -1,26 +1,24 @@
 //! What tells a sentence that answers from one that does not? Learned from public questions: the sentences of the evidence,
-//! described by `rag::select`, and whether each holds an answer. Boosted trees (Friedman, *Greedy function approximation*,
-//! 2001; second order as in XGBoost) weigh the descriptions; what is reported was always weighed by trees that had not seen the
+//! described by `rag::select`, and whether each holds an answer. Boosted trees weigh the descriptions; what is reported was always weighed by trees that had not seen the
 //! question's document (five folds).
 
 use std::{collections::BTreeMap, fmt::Write, path::Path};
 
 use rag::{
-    forest::{Forest, Node},
+    forest::Forest,
     select::{FEATURES, Weighed},
 };
 
-use crate::{EvalError, interval::Draws, matching::states, set::Set};
+use crate::{
+    EvalError,
+    boost::{Boosting, Shape},
+    matching::states,
+    set::Set,
+};
 
-/// Trees in a forest, their depth, how much each adds, and the fewest sentences of a leaf.
+/// Trees in a forest.
 const TREES: usize = 140;
-const DEPTH: usize = 4;
-const RATE: f64 = 0.08;
-const LEAF: usize = 40;
-/// What a leaf is drawn towards nothing by.
-const RIDGE: f64 = 3.0;
-/// Bounds tried per feature.
-const BOUNDS: usize = 40;
+const SHAPE: Shape = Shape { depth: 4, rate: 0.08, leaf: 40 };
 const FOLDS: usize = 5;
 /// Sentences kept of one question: those that share least with it never win.
 const KEPT: usize = 40;
@@ -117,7 +115,7 @@ impl Learned {
 
     fn forest(&self, of: &[usize]) -> Forest {
         let rows: Vec<&(Vec<f32>, bool)> = of.iter().flat_map(|&at| &self.groups[at].rows).collect();
-        Boosting::new(&rows).forest()
+        boosted(&rows)
     }
 
     fn table(&self, chances: &[Vec<f32>]) -> String {
@@ -163,120 +161,28 @@ fn fold_of(cluster: &str) -> usize {
     cluster.bytes().fold(17_usize, |hash, b| hash.wrapping_mul(31).wrapping_add(b as usize)) % FOLDS
 }
 
-/// Rows with their features in bins, and how far the trees so far have come.
-struct Boosting {
-    bounds: Vec<Vec<f32>>,
-    /// By row, by feature: how many bounds are at or below the value.
-    bins: Vec<Vec<u8>>,
-    labels: Vec<bool>,
-    sums: Vec<f64>,
-    base: f64,
-}
-
-impl Boosting {
-    fn new(rows: &[&(Vec<f32>, bool)]) -> Self {
-        let bounds: Vec<Vec<f32>> = (0..FEATURES.len()).map(|feature| bounds(rows, feature)).collect();
-        let bin = |features: &[f32]| -> Vec<u8> {
-            features.iter().zip(&bounds).map(|(value, bounds)| bounds.partition_point(|bound| bound <= value) as u8).collect()
-        };
-        let bins = rows.iter().map(|(features, _)| bin(features)).collect();
-        let labels: Vec<bool> = rows.iter().map(|(_, label)| *label).collect();
-        let share = (labels.iter().filter(|label| **label).count() as f64 + 1.0) / (labels.len() as f64 + 2.0);
-        let base = (share / (1.0 - share)).ln();
-        Self { bounds, bins, sums: vec![base; labels.len()], labels, base }
-    }
-
-    fn forest(mut self) -> Forest {
-        let mut trees = Vec::with_capacity(TREES);
-        for _ in 0..TREES {
-            let slopes: Vec<(f64, f64)> = self
-                .sums
-                .iter()
-                .zip(&self.labels)
-                .map(|(sum, label)| {
-                    let chance = 1.0 / (1.0 + (-sum).exp());
-                    (f64::from(u8::from(*label)) - chance, chance * (1.0 - chance))
-                })
-                .collect();
-            let mut tree = Vec::new();
-            let rows: Vec<usize> = (0..self.labels.len()).collect();
-            self.node(&mut tree, &slopes, rows, 0);
-            trees.push(tree);
-        }
-        Forest::new(self.base as f32, trees)
-    }
-
-    /// Adds the node for these rows, and those under it.
-    fn node(&mut self, tree: &mut Vec<Node>, slopes: &[(f64, f64)], rows: Vec<usize>, depth: usize) {
-        let split = if depth < DEPTH { self.split(slopes, &rows) } else { None };
-        let Some((feature, bin)) = split else {
-            let (g, h) = total(slopes, &rows);
-            let value = RATE * g / (h + RIDGE);
-            rows.iter().for_each(|&row| self.sums[row] += value);
-            // Four digits are enough, and keep the file small.
-            return tree.push(Node::Leaf((value * 1e4).round() as f32 / 1e4));
-        };
-        let at = tree.len();
-        tree.push(Node::Leaf(0.0));
-        let (below, not): (Vec<usize>, Vec<usize>) = rows.into_iter().partition(|&row| self.bins[row][feature] <= bin);
-        self.node(tree, slopes, below, depth + 1);
-        tree[at] = Node::Split { feature, below: self.bounds[feature][bin as usize], or: tree.len() };
-        self.node(tree, slopes, not, depth + 1);
-    }
-
-    /// The feature and the last bin of the first side that gain most.
-    fn split(&self, slopes: &[(f64, f64)], rows: &[usize]) -> Option<(usize, u8)> {
-        let (all_g, all_h) = total(slopes, rows);
-        let mut sides = vec![[(0.0, 0.0, 0_usize); BOUNDS + 1]; FEATURES.len()];
-        for &row in rows {
-            let (g, h) = slopes[row];
-            for (side, bin) in sides.iter_mut().zip(&self.bins[row]) {
-                let cell = &mut side[*bin as usize];
-                *cell = (cell.0 + g, cell.1 + h, cell.2 + 1);
-            }
-        }
-        let gain = |g: f64, h: f64| g * g / (h + RIDGE);
-        let mut best: Option<(f64, usize, u8)> = None;
-        for (feature, side) in sides.iter().enumerate() {
-            let (mut g, mut h, mut n) = (0.0, 0.0, 0);
-            for (bin, cell) in side.iter().enumerate().take(self.bounds[feature].len()) {
-                (g, h, n) = (g + cell.0, h + cell.1, n + cell.2);
-                if n < LEAF || rows.len() - n < LEAF {
-                    continue;
-                }
-                let gained = gain(g, h) + gain(all_g - g, all_h - h) - gain(all_g, all_h);
-                if gained > 1e-3 && best.is_none_or(|(most, ..)| gained > most) {
-                    best = Some((gained, feature, bin as u8));
-                }
-            }
-        }
-        best.map(|(_, feature, bin)| (feature, bin))
-    }
-}
-
-fn total(slopes: &[(f64, f64)], rows: &[usize]) -> (f64, f64) {
-    rows.iter().fold((0.0, 0.0), |(g, h), &row| (g + slopes[row].0, h + slopes[row].1))
-}
-
-/// Bounds between the values of a feature, evenly by rank over a sample; short, since they are written down.
-fn bounds(rows: &[&(Vec<f32>, bool)], feature: usize) -> Vec<f32> {
-    let mut draws = Draws(7);
-    let n = rows.len().min(20_000);
-    let mut values: Vec<f32> = (0..n).map(|_| rows[draws.below(rows.len())].0[feature]).collect();
-    values.sort_by(f32::total_cmp);
-    let short = |value: f32| (value * 1e3).round() / 1e3;
-    let mut bounds: Vec<f32> = (1..=BOUNDS).filter_map(|i| values.get(i * n / (BOUNDS + 1)).copied().map(short)).collect();
-    bounds.dedup();
-    // Nothing is below the smallest value.
-    if bounds.first().is_some_and(|first| values.first().is_some_and(|least| first <= least)) {
-        bounds.remove(0);
-    }
-    bounds
+/// Trees for the chance that a row is one of those that answer.
+fn boosted(rows: &[&(Vec<f32>, bool)]) -> Forest {
+    let labels: Vec<bool> = rows.iter().map(|(_, label)| *label).collect();
+    let share = (labels.iter().filter(|label| **label).count() as f64 + 1.0) / (labels.len() as f64 + 2.0);
+    let base = (share / (1.0 - share)).ln();
+    let features: Vec<&[f32]> = rows.iter().map(|(features, _)| features.as_slice()).collect();
+    let mut boosting = Boosting::new(&features, vec![base; rows.len()], SHAPE);
+    let slope = |(sum, label): (&f64, &bool)| {
+        let chance = 1.0 / (1.0 + (-sum).exp());
+        (f64::from(u8::from(*label)) - chance, chance * (1.0 - chance))
+    };
+    let mut tree = || {
+        let slopes: Vec<(f64, f64)> = boosting.sums.iter().zip(&labels).map(slope).collect();
+        boosting.grow(&slopes)
+    };
+    Forest::new(base as f32, (0..TREES).map(|_| tree()).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interval::Draws;
 
     #[test]
     fn trees_learn_what_tells_rows_apart() {
@@ -289,7 +195,7 @@ mod tests {
                 (features, label)
             })
             .collect();
-        let forest = Boosting::new(&rows.iter().collect::<Vec<_>>()).forest();
+        let forest = boosted(&rows.iter().collect::<Vec<_>>());
         let right = rows.iter().filter(|(features, label)| (forest.chance(features) > 0.5) == *label).count();
         assert!(right > 1950, "{right}");
         assert_eq!(Forest::read(&forest.write(&FEATURES), &FEATURES).unwrap(), forest);

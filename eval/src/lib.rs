@@ -16,6 +16,7 @@ use rag::ask::{Answer, AnswerMode, Ask};
 use serde::{Deserialize, Serialize};
 
 pub mod baseline;
+mod boost;
 mod ci;
 mod corpus;
 pub mod curve;

@@ -1,17 +1,22 @@
-//! Which weights of the features rank best? Trains the linear model of `rag::rank` on public sets and says out of fold what it
-//! gains: no question is measured with weights that have seen it.
+//! Which trees rank best? Grows the forest of `rag::rank` on public sets and says out of fold what it gains: no question is
+//! measured with trees that have seen a document of it.
 //!
-//! LambdaRank over pairs of a gold and another passage of one question (Burges, *From RankNet to LambdaRank to LambdaMART*,
-//! MSR-TR-2010-82): each pair weighs what swapping the two would change in nDCG. Every set weighs the same, however large.
+//! LambdaMART (Burges, *From RankNet to LambdaRank to LambdaMART*, MSR-TR-2010-82), which begins with the sum of both arms: each
+//! pair of a gold and another passage of one question weighs what swapping the two would change in nDCG. A set weighs as the
+//! root of its size, so that a large one does not decide alone.
 
 use std::{collections::HashMap, fmt::Write, path::Path};
 
 use index::hit::Filters;
-use rag::rank::NAMES;
-use serde::Serialize;
+use rag::{
+    forest::Forest,
+    rank::{NAMES, both_arms},
+};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     EvalError, Target,
+    boost::{Boosting, Shape},
     metric::{Gain, Judged},
     probe::Probe,
     set::Set,
@@ -19,12 +24,13 @@ use crate::{
 
 /// Parts of a set that are left out in turn.
 const FOLDS: usize = 5;
-const ROUNDS: usize = 150;
-const RATE: f64 = 0.02;
-/// How strongly weights are held to the sum of both arms, which needs no training.
-const PRIOR: f64 = 2e-4;
-
-type Row = [f64; NAMES.len()];
+const TREES: usize = 100;
+/// How sharply a difference of scores decides a pair: scores of look-alike passages differ by hundredths.
+const STEEP: f64 = 20.0;
+/// Trees add to the score of both arms, so they take steps in its unit.
+const SHAPE: Shape = Shape { depth: 3, rate: 0.08 / STEEP, leaf: 60 };
+/// Places that matter.
+const SEEN: usize = 20;
 
 /// What was found for the questions of a set.
 #[derive(Debug)]
@@ -42,13 +48,13 @@ struct Asked {
     fold: usize,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Found {
     unit: String,
     gold: bool,
     /// As the program ranks it now.
     score: f64,
-    features: Vec<f64>,
+    features: Vec<f32>,
 }
 
 /// Searches for the questions of a set and keeps the features of what was found.
@@ -64,7 +70,7 @@ pub async fn examples(target: &dyn Target, dir: &Path, limit: Option<usize>) -> 
         let gold: HashMap<String, u32> = probe.units().into_iter().map(|unit| (unit, 1)).collect();
         let rows = hits.iter().filter(|hit| !hit.why.features.is_empty()).map(|hit| {
             let unit = probe.unit_of(hit);
-            let feature = |name: &&str| hit.why.features.get(*name).and_then(|value| value.as_f64()).unwrap_or(0.0);
+            let feature = |name: &&str| hit.why.features.get(*name).and_then(|value| value.as_f64()).unwrap_or(0.0) as f32;
             Found {
                 gold: gold.contains_key(&unit),
                 unit,
@@ -105,17 +111,45 @@ fn folds(documents: &[Vec<String>]) -> Vec<usize> {
 impl Examples {
     /// One JSON line per question: its candidates with unit, whether they are gold, score and features.
     pub fn lines(&self) -> String {
-        let line =
-            |asked: &Asked| serde_json::to_string(&(&self.set, asked.fold, asked.gold.len(), &asked.rows)).unwrap_or_default();
+        let line = |asked: &Asked| {
+            serde_json::to_string(&(&self.set, asked.fold, asked.gold.keys().collect::<Vec<_>>(), &asked.rows))
+                .unwrap_or_default()
+        };
         self.questions.iter().map(|asked| line(asked) + "\n").collect()
     }
 }
 
-/// Weights and what they gain.
+/// Reads what [`Examples::lines`] wrote, of all its sets.
+///
+/// # Errors
+/// If it cannot be read; names the line that is none.
+pub fn reread(file: &Path) -> Result<Vec<Examples>, EvalError> {
+    let text =
+        std::fs::read_to_string(file).map_err(|source| EvalError::Unreadable { path: file.display().to_string(), source })?;
+    let mut sets: Vec<Examples> = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let read: (String, usize, Vec<String>, Vec<Found>) = serde_json::from_str(line).map_err(|e| EvalError::Invalid {
+            file: file.display().to_string(),
+            line: number + 1,
+            problem: e.to_string(),
+        })?;
+        let (name, fold, gold, rows) = read;
+        if sets.last().is_none_or(|set| set.set != name) {
+            sets.push(Examples { set: name, questions: Vec::new() });
+        }
+        if let Some(set) = sets.last_mut() {
+            set.questions.push(Asked { rows, gold: gold.into_iter().map(|unit| (unit, 1)).collect(), fold });
+        }
+    }
+    Ok(sets)
+}
+
+/// Trees and what they gain.
 #[derive(Debug, Serialize)]
 pub struct Trained {
-    /// A weight per feature.
-    pub weights: Vec<(String, f64)>,
+    /// The file that ships.
+    #[serde(skip)]
+    pub file: String,
     /// Per set: as it is, and out of fold.
     pub sets: Vec<Gained>,
 }
@@ -153,12 +187,13 @@ pub fn train(sets: &[Examples]) -> Trained {
         })
         .collect();
     for fold in 0..FOLDS {
-        let weights = fit(sets, |asked| asked.fold != fold);
+        let forest = fit(sets, |asked| asked.fold != fold);
         for (set, gained) in sets.iter().zip(&mut gained) {
             for asked in set.questions.iter().filter(|asked| asked.fold == fold) {
                 gained.now.add(&asked.judged(|found| found.score));
-                gained.both_arms.add(&asked.judged(|found| dot(&prior(), &found.features)));
-                gained.out_of_fold.add(&asked.judged(|found| dot(&weights, &found.features)));
+                gained.both_arms.add(&asked.judged(|found| f64::from(both_arms(&found.features))));
+                let score = |found: &Found| both_arms(&found.features) + forest.sum(&found.features);
+                gained.out_of_fold.add(&asked.judged(|found| f64::from(score(found))));
             }
         }
     }
@@ -166,20 +201,10 @@ pub fn train(sets: &[Examples]) -> Trained {
         let n = set.questions.max(1) as f64;
         [&mut set.now, &mut set.both_arms, &mut set.out_of_fold].into_iter().for_each(|means| means.over(n));
     }
-    let weights = fit(sets, |_| true);
-    Trained { weights: NAMES.iter().zip(weights).map(|(name, weight)| ((*name).to_owned(), weight)).collect(), sets: gained }
+    Trained { file: fit(sets, |_| true).write(&NAMES), sets: gained }
 }
 
 impl Trained {
-    /// The file that ships.
-    pub fn file(&self) -> String {
-        let mut text = "# Weights of the features of rag/src/rank.rs, written by `dossier eval train-rank`.\n".to_owned();
-        for (name, weight) in self.weights.iter().filter(|(_, weight)| weight.abs() >= 5e-4) {
-            writeln!(text, "{name}\t{weight:.3}").ok();
-        }
-        text
-    }
-
     /// The gains as a table.
     pub fn table(&self) -> String {
         let mut text = "recall@1 / recall@10 / nDCG@10          now                 both arms           out of fold\n".to_owned();
@@ -215,103 +240,60 @@ impl Asked {
     }
 }
 
-/// What needs no training: both arms as they are.
-fn prior() -> Row {
-    let mut prior = [0.0; NAMES.len()];
-    for (at, name) in NAMES.iter().enumerate() {
-        prior[at] = f64::from(u8::from(matches!(*name, "lexical" | "dense")));
+/// Trees from the questions that `takes` takes.
+fn fit(sets: &[Examples], takes: impl Fn(&Asked) -> bool) -> Forest {
+    let learns = |asked: &&Asked| takes(asked) && asked.rows.iter().any(|found| found.gold);
+    let mut taken: Vec<(&Asked, f64)> = Vec::new();
+    for set in sets {
+        let own: Vec<&Asked> = set.questions.iter().filter(learns).collect();
+        let share = 1.0 / (own.len().max(1) as f64).sqrt();
+        taken.extend(own.into_iter().map(|asked| (asked, share)));
     }
-    prior
-}
-
-fn dot(a: &Row, b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-/// Weights from the questions that `takes` takes, so scaled that scores of a question spread as those of both arms do: what
-/// else is added to a score keeps its meaning.
-fn fit(sets: &[Examples], takes: impl Fn(&Asked) -> bool) -> Row {
-    let taken = |set: &Examples| -> Vec<usize> {
-        let some = |at: &usize| takes(&set.questions[*at]) && set.questions[*at].rows.iter().any(|found| found.gold);
-        (0..set.questions.len()).filter(some).collect()
+    let mean = taken.iter().map(|(_, share)| share).sum::<f64>() / taken.len().max(1) as f64;
+    let rows: Vec<&[f32]> =
+        taken.iter().flat_map(|(asked, _)| asked.rows.iter().map(|found| found.features.as_slice())).collect();
+    let begin = rows.iter().map(|row| f64::from(both_arms(row))).collect();
+    let mut boosting = Boosting::new(&rows, begin, SHAPE);
+    let mut tree = || {
+        let (mut slopes, mut at) = (Vec::with_capacity(rows.len()), 0);
+        for (asked, share) in &taken {
+            let sums = &boosting.sums[at..at + asked.rows.len()];
+            slopes.extend(asked.slopes(sums).into_iter().map(|(g, h)| (g * share / mean, h * share / mean)));
+            at += asked.rows.len();
+        }
+        boosting.grow(&slopes)
     };
-    let taken: Vec<(&Examples, Vec<usize>)> = sets.iter().map(|set| (set, taken(set))).collect();
-    let scale = scales(&taken);
-    let prior = prior();
-    let mut weights = prior;
-    let (mut mean, mut square) = ([0.0; NAMES.len()], [0.0; NAMES.len()]);
-    for round in 1..=ROUNDS {
-        let mut slope = [0.0; NAMES.len()];
-        for (set, questions) in &taken {
-            let share = 1.0 / (questions.len().max(1) * taken.len()) as f64;
-            for &at in questions {
-                let own = lambda(&set.questions[at], &weights);
-                slope.iter_mut().zip(own).for_each(|(sum, own)| *sum += share * own);
+    Forest::new(0.0, (0..TREES).map(|_| tree()).collect())
+}
+
+impl Asked {
+    /// How the gain of this question changes with the score of each row: first and second derivative.
+    fn slopes(&self, scores: &[f64]) -> Vec<(f64, f64)> {
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+        let discount = |rank: usize| 1.0 / ((rank + 2) as f64).log2();
+        let ideal: f64 = (0..self.gold.len()).map(discount).sum::<f64>().max(1e-9);
+        let mut slopes = vec![(0.0, 0.0); scores.len()];
+        let mut all = 0.0;
+        let golds = order.iter().enumerate().filter(|(_, at)| self.rows[**at].gold);
+        for (high, gold) in golds {
+            for (low, other) in order.iter().enumerate().filter(|(_, at)| !self.rows[**at].gold) {
+                if high.min(low) >= SEEN {
+                    break;
+                }
+                let gain = (discount(high) - discount(low)).abs() / ideal;
+                let wrong = 1.0 / (1.0 + (STEEP * (scores[*gold] - scores[*other])).exp());
+                let (g, h) = (gain * wrong, gain * wrong * (1.0 - wrong));
+                slopes[*gold] = (slopes[*gold].0 + g, slopes[*gold].1 + h);
+                slopes[*other] = (slopes[*other].0 - g, slopes[*other].1 + h);
+                all += 2.0 * g;
             }
         }
-        for at in 0..NAMES.len() {
-            let slope = slope[at] * scale[at] + PRIOR * (weights[at] - prior[at]) / scale[at].max(1e-6);
-            mean[at] = 0.9 * mean[at] + 0.1 * slope;
-            square[at] = 0.99 * square[at] + 0.01 * slope * slope;
-            let (mean, square) = (mean[at] / (1.0 - 0.9f64.powi(round as i32)), square[at] / (1.0 - 0.99f64.powi(round as i32)));
-            weights[at] -= RATE * scale[at] * mean / (square.sqrt() + 1e-9);
-        }
+        // A question with many pairs does not outweigh the others.
+        let norm = if all > 0.0 { (1.0 + all).log2() / all } else { 0.0 };
+        slopes.into_iter().map(|(g, h)| (g * norm, h * norm)).collect()
     }
-    let (ours, both) = (spread(&taken, &weights), spread(&taken, &prior));
-    weights.map(|weight| weight * both / ours.max(1e-9))
 }
-
-/// One over the deviation of each feature: steps of like size for features of unlike range.
-fn scales(taken: &[(&Examples, Vec<usize>)]) -> Row {
-    let (mut n, mut sum, mut squares) = (0.0, [0.0; NAMES.len()], [0.0; NAMES.len()]);
-    for row in taken.iter().flat_map(|(set, at)| at.iter().flat_map(|at| &set.questions[*at].rows)) {
-        n += 1.0;
-        for (at, value) in row.features.iter().enumerate() {
-            sum[at] += value;
-            squares[at] += value * value;
-        }
-    }
-    let mut scale = [0.0; NAMES.len()];
-    for at in 0..NAMES.len() {
-        let variance = squares[at] / f64::max(n, 1.0) - (sum[at] / f64::max(n, 1.0)).powi(2);
-        // A feature that never changes cannot be learnt.
-        scale[at] = if variance > 1e-9 { 0.1 / variance.sqrt() } else { 0.0 };
-    }
-    scale
-}
-
-/// The mean deviation of scores within a question.
-fn spread(taken: &[(&Examples, Vec<usize>)], weights: &Row) -> f64 {
-    let deviation = |asked: &Asked| {
-        let scores: Vec<f64> = asked.rows.iter().map(|found| dot(weights, &found.features)).collect();
-        let mean = scores.iter().sum::<f64>() / scores.len().max(1) as f64;
-        (scores.iter().map(|score| (score - mean).powi(2)).sum::<f64>() / scores.len().max(1) as f64).sqrt()
-    };
-    let all: Vec<f64> = taken.iter().flat_map(|(set, at)| at.iter().map(|at| deviation(&set.questions[*at]))).collect();
-    all.iter().sum::<f64>() / all.len().max(1) as f64
-}
-
-/// The slope of the loss of one question.
-fn lambda(asked: &Asked, weights: &Row) -> Row {
-    let mut order: Vec<(f64, &Found)> = asked.rows.iter().map(|found| (dot(weights, &found.features), found)).collect();
-    order.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let discount = |rank: usize| 1.0 / ((rank + 2) as f64).log2();
-    let ideal: f64 = (0..asked.gold.len()).map(discount).sum();
-    let mut slope = [0.0; NAMES.len()];
-    for (i, (high, gold)) in order.iter().enumerate().filter(|(_, (_, found))| found.gold) {
-        for (j, (low, other)) in order.iter().enumerate().filter(|(_, (_, found))| !found.gold) {
-            let gain = (discount(i) - discount(j)).abs() / ideal.max(1e-9);
-            let wrong = 1.0 / (1.0 + (STEEP * (high - low)).exp());
-            for (slope, (gold, other)) in slope.iter_mut().zip(gold.features.iter().zip(&other.features)) {
-                *slope -= gain * wrong * (gold - other);
-            }
-        }
-    }
-    slope
-}
-
-/// How sharply a difference of scores decides a pair: scores of look-alike passages differ by hundredths.
-const STEEP: f64 = 10.0;
 
 impl Probe {
     /// What is looked for, by name.
@@ -332,21 +314,19 @@ mod tests {
         let at = |name: &str| NAMES.iter().position(|known| *known == name).unwrap();
         let rows = (0..8).map(|n| {
             let mut features = vec![0.0; NAMES.len()];
-            features[at("lexical")] = 0.3 + 0.05 * ((n * 7 + seed) % 8) as f64;
-            features[at("window_12")] = if n == seed % 8 { 0.9 } else { 0.1 * (n % 3) as f64 };
-            Found { unit: n.to_string(), gold: n == seed % 8, score: features[0], features }
+            features[at("lexical")] = 0.3 + 0.05 * ((n * 7 + seed) % 8) as f32;
+            features[at("window_12")] = if n == seed % 8 { 0.9 } else { 0.1 * (n % 3) as f32 };
+            Found { unit: n.to_string(), gold: n == seed % 8, score: f64::from(features[0]), features }
         });
         Asked { rows: rows.collect(), gold: HashMap::from([((seed % 8).to_string(), 1)]), fold: seed % FOLDS }
     }
 
     #[test]
     fn a_feature_that_tells_gold_apart_is_learnt_and_its_gain_is_seen_out_of_fold() {
-        let set = Examples { set: "little".into(), questions: (0..40).map(asked).collect() };
+        let set = Examples { set: "little".into(), questions: (0..400).map(asked).collect() };
         let trained = train(&[set]);
         let gained = &trained.sets[0];
-        assert!(gained.out_of_fold.recall_1 > 99.0 && gained.now.recall_1 < 60.0, "{gained:?}");
-        let weight = |name: &str| trained.weights.iter().find(|(n, _)| n == name).unwrap().1;
-        assert!(weight("window_12") > 0.2);
-        assert!(trained.file().contains("window_12\t") && trained.table().contains("little"));
+        assert!(gained.out_of_fold.recall_1 > 95.0 && gained.now.recall_1 < 60.0, "{gained:?}");
+        assert!(Forest::read(&trained.file, &NAMES).is_some() && trained.table().contains("little"));
     }
 }

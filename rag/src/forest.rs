@@ -3,7 +3,7 @@
 //! The first line names the features, the second the base, each line after it is a tree in preorder: `3<0.25` asks whether
 //! feature 3 is below 0.25 (yes goes on with the next node), `=0.1` is a leaf.
 
-/// A sum of trees whose logistic is a chance.
+/// A sum of trees: a score, or something whose logistic is a chance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Forest {
     base: f32,
@@ -60,10 +60,14 @@ impl Forest {
         text
     }
 
+    /// What the trees and the base add up to.
+    pub fn sum(&self, features: &[f32]) -> f32 {
+        self.base + self.trees.iter().map(|tree| leaf(tree, features)).sum::<f32>()
+    }
+
     /// The chance that the features speak for, 0 to 1.
     pub fn chance(&self, features: &[f32]) -> f32 {
-        let sum: f32 = self.trees.iter().map(|tree| leaf(tree, features)).sum();
-        1.0 / (1.0 + (-(self.base + sum)).exp())
+        1.0 / (1.0 + (-self.sum(features)).exp())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which of the passages that were found fits the question best? Cheap features of question and passage (how much of the
-//! question stands in it, how close together, word for word, in a table's first column, in the statement where such a figure
-//! stands), weighed by a small linear model. The weights are data (`rank.tsv`): those of the two arms alone, until weights from
-//! `dossier eval train-rank` have been measured to be better on every set.
+//! question stands in it, how close together, word for word, in the name of a table's row and the header over it), weighed by
+//! small trees that add to the score of both arms. The trees are data (`rank.trees`), grown on public sets by
+//! `dossier eval train-rank`; what role a passage plays in its report is told by rule.
 
 use std::sync::LazyLock;
 
@@ -13,6 +13,7 @@ use index::{
 };
 
 use crate::{
+    forest::Forest,
     question::{Kind, Question},
     statement::{self, Sought},
 };
@@ -54,9 +55,7 @@ features! {
     dense_rank,
     // How much of the question stands in it, weighed by how telling the words are, and how close together.
     coverage,
-    rarest,
     window_12,
-    window_30,
     window_60,
     // The same of what is asked about, without the words that only say what to do with it.
     content,
@@ -67,47 +66,32 @@ features! {
     written_gap,
     pairs,
     triples,
-    quads,
     pairs_gap,
     run,
     // As a table: its rows' names, its header.
-    table,
-    table_asked,
     label,
-    labels,
     years,
-    years_head,
     // Figures.
-    numbers,
     digits,
     digits_asked,
-    percent,
     // What it is, and what the question is.
     length,
     first,
     things,
-    asks_figure,
     asks_words,
 }
 
-/// The weights of the features.
-static WEIGHTS: LazyLock<Features> = LazyLock::new(|| {
-    let mut weights = [0.0; NAMES.len()];
-    for line in include_str!("rank.tsv").lines().filter(|line| !line.starts_with('#')) {
-        if let Some((name, weight)) = line.split_once('\t')
-            && let Some(at) = NAMES.iter().position(|known| *known == name)
-        {
-            weights[at] = weight.trim().parse().unwrap_or(0.0);
-        }
-    }
-    weights
-});
+/// The trees, which `dossier eval train-rank` grew.
+static TREES: LazyLock<Option<Forest>> = LazyLock::new(|| Forest::read(include_str!("rank.trees"), &NAMES));
 
-/// What each feature adds to a score under the weights in use.
-pub fn added(features: &Features) -> Features {
-    let mut added = *features;
-    added.iter_mut().zip(WEIGHTS.iter()).for_each(|(value, weight)| *value *= weight);
-    added
+/// What a passage scores by both arms alone.
+pub fn both_arms(features: &[f32]) -> f32 {
+    features[..2].iter().sum()
+}
+
+/// What the trees add to that.
+pub fn trees(features: &Features) -> f32 {
+    TREES.as_ref().map_or(0.0, |trees| trees.sum(features))
 }
 
 /// A question, prepared to be held against passages.
@@ -162,7 +146,6 @@ impl<'a> Measure<'a> {
         let written: f32 = text.counts.iter().zip(rarity).filter(|(n, _)| **n > 0).map(|(n, idf)| idf * saturated(*n)).sum();
         let digits = (text.digits as f32 / snippet.text.len().max(1) as f32 * 4.0).min(1.0);
         let place = |rank: Option<u32>| rank.map_or(0.0, |rank| 1.0 / (rank as f32).sqrt());
-        let flag = |holds: bool| f32::from(u8::from(holds));
         let table = snippet.kind == PassageKind::Table;
         let words = &self.words;
         let content = |held: u64| words.share(held & words.content, words.content);
@@ -173,9 +156,7 @@ impl<'a> Measure<'a> {
             lexical_rank: place(candidate.lexical_rank),
             dense_rank: place(candidate.dense_rank),
             coverage: words.share(text.held, u64::MAX),
-            rarest: (text.held & words.rarest).count_ones() as f32 / words.rarest.count_ones().max(1) as f32,
             window_12: window(12),
-            window_30: window(30),
             window_60: window(60),
             content: content(text.held),
             content_12: text.window(words, words.content, 12),
@@ -186,42 +167,17 @@ impl<'a> Measure<'a> {
             written: written / rarity.iter().sum::<f32>().max(1e-6),
             pairs: text.grams[0],
             triples: text.grams[1],
-            quads: text.grams[2],
             run: text.run,
-            table: flag(table),
-            table_asked: flag(table && self.asks_figure),
             label: text.rows.iter().map(|row| harmonic(content(row.label), row.asked)).fold(0.0, f32::max),
-            labels: self.labels(&text.folded),
             years: words.years(text.years),
-            years_head: if table { words.years(text.years_head) } else { 0.0 },
-            numbers: words.numbers(text.numbers),
             digits,
             digits_asked: if self.asks_figure { digits } else { 0.0 },
-            percent: flag(words.percent && text.folded.contains('%')),
             length: (text.length as f32 / 150.0 + 0.1).ln() / 3.0,
             first: text.first(),
             things: candidate.things,
-            asks_figure: flag(self.asks_figure),
             asks_words: (words.content.count_ones() as f32 / 10.0).min(2.0),
             ..Row::default()
         }
-    }
-
-    /// The share of the things that are looked for that name a row with figures.
-    fn labels(&self, folded: &str) -> f32 {
-        if self.sought.items.is_empty() {
-            return 0.0;
-        }
-        let named = |names: &&Vec<String>| {
-            let label = |line: &str| {
-                let line = line.trim_start();
-                names
-                    .iter()
-                    .any(|name| line.strip_prefix(name.as_str()).is_some_and(|rest| rest.bytes().any(|b| b.is_ascii_digit())))
-            };
-            folded.lines().any(label)
-        };
-        self.sought.items.iter().filter(named).count() as f32 / self.sought.items.len() as f32
     }
 
     /// What speaks for or against a passage by the role it plays in its report, whatever its words.
@@ -262,4 +218,15 @@ fn is_contents(snippet: &Snippet) -> bool {
 
 fn harmonic(a: f32, b: f32) -> f32 {
     2.0 * a * b / (a + b).max(1e-6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trees_that_ship_are_for_these_features() {
+        assert_eq!(&NAMES[..2], ["lexical", "dense"]);
+        assert!(TREES.is_some());
+    }
 }

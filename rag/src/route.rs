@@ -258,7 +258,7 @@ fn read(found: &mut [Ranked], measure: &Measure) {
     let pairs: Vec<(Candidate, Snippet)> = best.iter().map(|r| (r.candidate.clone(), r.snippet.clone())).collect();
     for (ranked, features) in best.iter_mut().zip(measure.of(&pairs)) {
         ranked.role = measure.role(&ranked.snippet);
-        ranked.score = rank::added(&features).iter().sum::<f32>() + ranked.agreement.total() + ranked.role;
+        ranked.score = rank::both_arms(&features) + rank::trees(&features) + ranked.agreement.total() + ranked.role;
         ranked.features = Some(features);
     }
     settle(best, rest);
@@ -417,9 +417,9 @@ impl Ranked {
             }
         };
         if let Some(features) = &self.features {
-            for (name, value) in rank::NAMES.iter().zip(rank::added(features)) {
-                note(name, value);
-            }
+            note("lexical", self.candidate.lexical);
+            note("dense", self.candidate.dense);
+            note("trees", rank::trees(features));
         }
         note("company", self.agreement.company);
         note("period", self.agreement.period);

@@ -15,19 +15,14 @@ pub(super) struct Words {
     /// Which bit stands for a term, and how telling it is.
     terms: HashMap<u32, u32>,
     weights: Vec<f32>,
-    /// The three most telling.
-    pub rarest: u64,
     /// What is asked about, without the words that only say what to do with it.
     pub content: u64,
     /// The words as they are written, in order, and each once, sorted.
     running: Vec<u32>,
     written: Vec<u32>,
-    /// Its runs of two, three and four words, sorted.
-    grams: [Vec<u64>; 3],
+    /// Its runs of two and three words, sorted.
+    grams: [Vec<u64>; 2],
     years: Vec<u32>,
-    numbers: Vec<u32>,
-    /// Whether it asks for a share.
-    pub percent: bool,
 }
 
 /// Words that say what is done with a figure; a passage that holds the figure seldom has them.
@@ -81,7 +76,6 @@ impl Words {
         let content = question.terms.iter().filter(|token| !OPERATIONS.contains(&token.as_str()));
         let content = content.filter_map(|token| terms.get(&lexical::term(token))).fold(0, |held, bit| held | 1 << bit);
         let all = u64::MAX.checked_shr(64 - order.len() as u32).unwrap_or(0);
-        let tokens = lexical::tokens(&folded);
         let mut years: Vec<i32> = question.periods.iter().filter_map(|period| period.year).collect();
         years.sort_unstable();
         years.dedup();
@@ -90,13 +84,10 @@ impl Words {
         written.dedup();
         Self {
             weights: order.iter().map(|(_, idf)| *idf).collect(),
-            rarest: all & 0b111,
             // A question of nothing but such words asks about them.
             content: if content == 0 { all } else { content },
-            grams: [2, 3, 4].map(|n| grams(&running, n)),
+            grams: [2, 3].map(|n| grams(&running, n)),
             years: years.into_iter().map(|year| lexical::term(&year.to_string())).take(32).collect(),
-            numbers: tokens.iter().filter(|token| token.starts_with('#')).map(|token| lexical::term(token)).take(64).collect(),
-            percent: ["percent", "%", "比例", "占比", "率"].iter().any(|word| folded.contains(word)),
             terms,
             running,
             written,
@@ -122,17 +113,11 @@ impl Words {
     pub fn years(&self, held: u64) -> f32 {
         held.count_ones() as f32 / self.years.len().max(1) as f32
     }
-
-    /// The share of its numbers in a set of them.
-    pub fn numbers(&self, held: u64) -> f32 {
-        held.count_ones() as f32 / self.numbers.len().max(1) as f32
-    }
 }
 
 /// A passage, as far as a question is concerned.
 #[derive(Debug, Default)]
 pub(super) struct Text {
-    pub folded: String,
     /// How many words or characters it has.
     pub length: u32,
     /// The question's terms that stand in it.
@@ -141,16 +126,13 @@ pub(super) struct Text {
     hits: Vec<(u32, u32)>,
     /// How often each written word of the question stands in it.
     pub counts: Vec<u32>,
-    /// The shares of the question's runs of two, three and four words that stand in it.
-    pub grams: [f32; 3],
+    /// The shares of the question's runs of two and three words that stand in it.
+    pub grams: [f32; 2],
     /// The longest run of words that both share, as a share of the question.
     pub run: f32,
     /// The rows of a table.
     pub rows: Vec<TableRow>,
     pub years: u64,
-    /// The years that stand above the rows.
-    pub years_head: u64,
-    pub numbers: u64,
     pub digits: usize,
 }
 
@@ -181,17 +163,15 @@ impl Words {
             held: hits.iter().fold(0, |held, (bit, _)| held | 1 << bit),
             hits,
             counts,
-            grams: [0, 1, 2].map(|n| self.grams_in(&running.written, n)),
+            grams: [0, 1].map(|n| self.grams_in(&running.written, n)),
             run: self.run_in(&running.written),
             years: set(&self.years, &running),
-            numbers: set(&self.numbers, &running),
             digits: snippet.text.bytes().filter(u8::is_ascii_digit).count(),
             ..Text::default()
         };
         if snippet.kind == PassageKind::Table {
             self.read_rows(&folded, &mut read);
         }
-        read.folded = folded;
         read
     }
 
@@ -227,11 +207,9 @@ impl Words {
             let label = label.trim();
             if !cells.split('|').any(is_figure) {
                 let running = lexical::running(line);
-                if in_head {
-                    read.years_head |= set(&self.years, &running);
-                    head |= self.held(&running);
-                } else {
-                    section = self.held(&running);
+                match in_head {
+                    true => head |= self.held(&running),
+                    false => section = self.held(&running),
                 }
                 continue;
             }
@@ -308,4 +286,55 @@ fn grams(written: &[u32], n: usize) -> Vec<u64> {
 
 fn gram(words: &[u32]) -> u64 {
     words.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, w| (h ^ u64::from(*w)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use index::corpus::DocumentId;
+
+    use super::*;
+
+    const TABLE: &str = "Years ended September 30, | 2019 | 2018\nSales by contract type:\nFixed price | 1,452.4 | 1,146.2\n\
+        Other | 44.1 | 56.7\nTotal sales | $1,496.5 | $1,202.9";
+
+    fn read(question: &str, kind: PassageKind, text: &str) -> (Words, Text) {
+        let question = Question::read(question, &[]);
+        let weighed: Vec<(u32, f32)> =
+            lexical::analyse(&question.searched).terms.into_iter().map(|(term, _)| (term, 1.0)).collect();
+        let words = Words::of(&question, &weighed);
+        let document = DocumentId::new();
+        let text = words.read(&Snippet { document, part: 1, kind, text: text.into(), headings: Vec::new() });
+        (words, text)
+    }
+
+    #[test]
+    fn a_row_is_known_by_its_name_and_what_stands_over_it() {
+        let (words, text) = read("What is the change in fixed price contract sales in 2019?", PassageKind::Table, TABLE);
+        assert_eq!(text.rows.len(), 3);
+        assert_eq!(text.rows[0].asked, 1.0);
+        assert_eq!(words.share((text.rows[0].label | text.rows[0].above) & words.content, words.content), 1.0);
+        assert_eq!((words.years(text.years), text.rows[1].label), (1.0, 0));
+        let (_, prose) = read("What is total sales?", PassageKind::Text, TABLE);
+        assert!(prose.rows.is_empty());
+    }
+
+    #[test]
+    fn closeness_and_wording_are_told_in_both_languages() {
+        let (words, text) = read("2023年的研发费用是多少？", PassageKind::Text, "公司2023年的研发费用为1,234万元。");
+        assert_eq!((text.window(&words, words.content, 12), words.years(text.years)), (1.0, 1.0));
+        let (words, far) =
+            read("total cost of sales", PassageKind::Text, "The total was paid. Later, sales rose while a cost fell.");
+        assert!(far.window(&words, u64::MAX, 4) < 1.0 && far.window(&words, u64::MAX, 30) > 0.99);
+        let (_, near) = read("total cost of sales", PassageKind::Text, "the total cost of sales grew");
+        assert!(near.run == 1.0 && near.grams == [1.0, 1.0] && far.run < near.run);
+    }
+
+    #[test]
+    fn a_figure_is_neither_a_year_nor_a_day() {
+        for (cell, figure) in
+            [("1,452.4", true), ("$ 44", true), ("12.5%", true), ("2019", false), ("2005.12.31", false), ("2023年", false)]
+        {
+            assert_eq!(is_figure(cell), figure, "{cell}");
+        }
+    }
 }
