@@ -184,7 +184,7 @@ fn parts(piece: &Piece) -> Vec<Piece> {
             pieces.push(Piece { chars, ..piece.bare() });
         }
     }
-    pieces.into_iter().flat_map(|piece| if number == 0 { figures(piece) } else { vec![piece] }).collect()
+    pieces.into_iter().flat_map(|piece| if number == 0 { figures(piece) } else { vec![piece] }).flat_map(dates).collect()
 }
 
 /// Several figures in one piece, each a piece of its own; anything else as it is.
@@ -200,6 +200,37 @@ fn figures(piece: Piece) -> Vec<Piece> {
         return vec![piece];
     }
     words.into_iter().map(|chars| Piece { chars, ..piece.bare() }).collect()
+}
+
+/// Several dates of one form in one piece (`June 30, 2022 June 30, 2023`), each a piece of its own; anything else as it is.
+fn dates(piece: Piece) -> Vec<Piece> {
+    let text: Vec<char> = piece.chars.iter().map(|c| c.ch).collect();
+    let starts = (0..text.len()).filter(|&k| text[k] != ' ' && (k == 0 || text[k - 1] == ' '));
+    let words: Vec<(usize, usize)> =
+        starts.map(|k| (k, text[k..].iter().position(|c| *c == ' ').map_or(text.len(), |long| k + long))).collect();
+    let form = |&(start, end): &(usize, usize)| {
+        let kind = |c: &char| match c {
+            '0'..='9' => '9',
+            'a'..='z' | 'A'..='Z' => 'a',
+            c => *c,
+        };
+        let mut form: Vec<char> = text[start..end].iter().map(kind).collect();
+        form.dedup();
+        form
+    };
+    let forms: Vec<Vec<char>> = words.iter().map(form).collect();
+    let year =
+        |&(start, end): &(usize, usize)| text[start..end].split(|c| !c.is_ascii_digit()).any(|d| is_year(&String::from_iter(d)));
+    let dated = |date: &[(usize, usize)]| date.iter().any(year);
+    let alike = |length: &usize| {
+        words.len() >= 2 * length
+            && words.len().is_multiple_of(*length)
+            && forms.chunks(*length).all(|date| *date == forms[..*length])
+            && words.chunks(*length).all(dated)
+    };
+    let Some(length) = (1..=6).find(alike) else { return vec![piece] };
+    let cut = |date: &[(usize, usize)]| Piece { chars: piece.chars[date[0].0..date[length - 1].1].to_vec(), ..piece.bare() };
+    words.chunks(length).map(cut).collect()
 }
 
 /// A sign that belongs to the figure beside it.
@@ -406,7 +437,9 @@ fn shared_columns(row: &Row, columns: &[(f32, f32)], figures_from: f32) -> Optio
     let over: Vec<f32> = row.entries.iter().map(|e| middle(e.x0, e.x1)).filter(|x| *x > figures_from).collect();
     let first = columns.iter().position(|c| c.0 >= figures_from)?;
     let own: Vec<f32> = columns[first..].iter().map(|c| middle(c.0, c.1)).collect();
-    if over.is_empty() || over.len() * 3 >= own.len() * 2 {
+    // One that stands mostly beside its column is a header of that column.
+    let beside = row.entries.iter().any(|e| e.x1 > figures_from && middle(e.x0, e.x1) <= figures_from);
+    if over.is_empty() || over.len() * 3 >= own.len() * 2 || beside {
         return None;
     }
     let nearest = |x: f32| (0..over.len()).min_by(|a, b| (over[*a] - x).abs().total_cmp(&(over[*b] - x).abs())).unwrap_or(0);
@@ -567,5 +600,21 @@ mod tests {
             ["2023 | 2022", "Net sales | 14,694 | 14,544", "Cost of sales | (11,969) | (11,724)", "Gross profit | 2,725 | 2,820"]
         );
         assert_eq!(grids[0].header_rows, 1);
+    }
+
+    fn cut(text: &str, into: &[&str]) {
+        let dates = dates(piece(text, 50.0, 60.0));
+        assert_eq!(dates.iter().map(Piece::text).collect::<Vec<_>>(), into);
+    }
+
+    #[test]
+    fn dates_of_one_form_are_cut_apart() {
+        cut("June 30, 2022 June 30, 2023", &["June 30, 2022", "June 30, 2023"]);
+        cut("September 30, 2022 June 30, 2023 June 30, 2022", &["September 30, 2022", "June 30, 2023", "June 30, 2022"]);
+        cut("2023年12月31日 2022年12月31日", &["2023年12月31日", "2022年12月31日"]);
+        cut("FY2023 FY2022 FY2021", &["FY2023", "FY2022", "FY2021"]);
+        cut("June 30, 2022", &["June 30, 2022"]);
+        cut("Year ended June 30, 2022 and 2023", &["Year ended June 30, 2022 and 2023"]);
+        cut("Net sales rose in 2023", &["Net sales rose in 2023"]);
     }
 }
