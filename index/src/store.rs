@@ -89,6 +89,19 @@ pub trait VectorStore: Send + Sync {
 const MARGIN: usize = 16;
 const MOST: usize = 16_384;
 
+/// Scores that are nearer than this share of themselves are one: in which order a store adds up is its own affair.
+const ROUNDING: f32 = 5e-6;
+
+/// Orders points by score, equal ones by id, and gives those that are equal but for rounding the same score.
+fn settle(hits: &mut [(Uuid, f32)]) {
+    hits.sort_by(|a, b| b.1.total_cmp(&a.1));
+    for tie in hits.chunk_by_mut(|a, b| a.1 - b.1 <= ROUNDING * a.1.abs()) {
+        let best = tie[0].1;
+        tie.iter_mut().for_each(|hit| hit.1 = best);
+        tie.sort_unstable_by_key(|hit| hit.0);
+    }
+}
+
 /// The best `limit` points, ties by id. A store cuts a tie at the limit wherever it likes: as long as the cut runs through
 /// one, more is fetched, so that the same points come out of every store.
 async fn best<F>(limit: usize, fetch: impl Fn(usize) -> F) -> Result<Vec<(Uuid, f32)>, IndexError>
@@ -101,7 +114,7 @@ where
     let mut wanted = limit + MARGIN;
     loop {
         let mut hits = fetch(wanted).await?;
-        hits.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        settle(&mut hits);
         let through_a_tie = hits.len() == wanted && hits[limit - 1].1 == hits[wanted - 1].1;
         if !through_a_tie || wanted >= MOST {
             hits.truncate(limit);
@@ -122,4 +135,18 @@ fn version_key(document: DocumentId, version: u32) -> String {
 fn version_of_key(key: &str) -> Option<(DocumentId, u32)> {
     let (document, version) = key.split_once('/')?;
     Some((DocumentId(Uuid::try_parse(document).ok()?), version.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_by_rounding_alone_is_a_tie_and_what_differs_by_more_is_none() {
+        let ids: Vec<Uuid> = (0..4).map(Uuid::from_u128).collect();
+        let mut hits = vec![(ids[3], 17.000_004), (ids[1], 17.000_002), (ids[2], 17.0), (ids[0], 16.999)];
+        settle(&mut hits);
+        assert_eq!(hits.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [ids[1], ids[2], ids[3], ids[0]]);
+        assert!(hits[0].1 == hits[2].1 && hits[2].1 > hits[3].1);
+    }
 }

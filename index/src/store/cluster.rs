@@ -240,7 +240,8 @@ impl VectorStore for Cluster {
             }
             let request = request.build();
             let found = inner.write(|| inner.writing.facet(request.clone())).await?;
-            for hit in found.hits {
+            // A server tells of values whose points are all deleted, too.
+            for hit in found.hits.into_iter().filter(|hit| hit.count > 0) {
                 let Some(facet_value::Variant::StringValue(key)) = hit.value.and_then(|value| value.variant) else { continue };
                 let Some(version) = version_of_key(&key) else { continue };
                 let count = counts.entry(version).or_default();
