@@ -9,6 +9,8 @@ use index::{
     page::Page,
 };
 
+use crate::holdings::Held;
+
 /// The evidence for one question.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence {
@@ -50,6 +52,12 @@ impl Evidence {
     /// The n-th passage, from 0.
     pub(crate) fn hit(&self, at: usize) -> Option<&Hit> {
         self.looked_through().nth(at)
+    }
+
+    /// What the document of a hit is; the hit itself carries no facts.
+    pub(crate) fn held(&self, hit: &Hit) -> Held {
+        let source = &hit.passage.document;
+        Held::of(self.documents.iter().find(|known| known.id == source.id).unwrap_or(source))
     }
 
     /// The stored page on which a hit begins.

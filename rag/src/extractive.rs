@@ -20,7 +20,7 @@ use std::{
 
 use index::{
     corpus::{DocumentId, PassageKind},
-    hit::Hit,
+    hit::{Hit, Source},
     lexical::{analyse, fold, term, tokens},
     lexicon::{self, Translated},
     page::{BlockKind, Page},
@@ -393,7 +393,7 @@ impl<'a> Reader<'a> {
         let around = terms(&passage.text);
         let shares =
             |words: &Vec<Word>| words.iter().map(|w| Share { leant: w.share(&leant), around: w.share(&around) }).collect();
-        let reports = holdings::Held::of(&passage.document).periods;
+        let reports = self.evidence.held(hit).periods;
         let near_period = !self.question.periods.is_empty()
             && reports.is_empty()
             && [passage.headings.join(" ").as_str(), &passage.text]
@@ -1068,7 +1068,8 @@ fn missing_name(question: &Question, evidence: &Evidence) -> Option<String> {
 fn missing_word(question: &Question, evidence: &Evidence) -> Option<String> {
     let abroad = evidence.hits.iter().any(|hit| hit.passage.text.contains(is_han) != question.chinese);
     // What only says what to work out stands in no passage.
-    if abroad || evidence.passages == 0 || plan::Plan::of(question).is_some() {
+    let worked_out = || plan::Plan::of(question).is_some() || ratio::asked(&fold(&question.text)).is_some();
+    if abroad || evidence.passages == 0 || worked_out() {
         return None;
     }
     // A concept of reports may stand there under another name.
@@ -1107,10 +1108,9 @@ fn lacks(chinese: bool, what: &str) -> String {
 
 /// The companies whose reports were found.
 fn companies(evidence: &Evidence) -> usize {
-    let filed = evidence.hits.iter().map(|hit| &hit.passage.document).filter(|source| holdings::Held::of(source).filed);
-    let company = |source: &index::hit::Source| {
-        source.facts.get("company").and_then(|fact| Some(fold(fact.get("value")?.as_str()?).into_owned()))
-    };
+    let found: HashSet<DocumentId> = evidence.hits.iter().map(|hit| hit.passage.document.id).collect();
+    let filed = evidence.documents.iter().filter(|source| found.contains(&source.id) && holdings::Held::of(source).filed);
+    let company = |source: &Source| Some(fold(source.facts.get("company")?.get("value")?.as_str()?).into_owned());
     filed.filter_map(company).collect::<HashSet<String>>().len()
 }
 

@@ -156,6 +156,25 @@ fn ask(papers: &[Paper], text: &str) -> Settled {
     settle(&question, &evidence, checked)
 }
 
+/// The same over companies' own annual reports, each with the company that its cover names.
+fn ask_filed(papers: &[Paper], companies: &[&str], text: &str) -> Settled {
+    let mut evidence = evidence(papers, text);
+    for (source, company) in Arc::make_mut(&mut evidence.documents).iter_mut().zip(companies) {
+        source.facts = serde_json::json!({
+            "company": { "value": company, "confidence": 0.9 },
+            "kind": { "value": "annual", "confidence": 0.9 },
+            "period": { "value": { "year": 2023, "part": "FY", "end": "2023-12-31" }, "confidence": 0.9 },
+        })
+        .as_object()
+        .cloned()
+        .unwrap_or_default();
+    }
+    let question = Question::read(text, &evidence.documents);
+    let checked = check(extractive::draft(&question, &evidence), &evidence);
+    proven(&checked, &evidence);
+    settle(&question, &evidence, checked)
+}
+
 /// Every quote stands in its stored page, and every span in the text.
 fn proven(checked: &Checked, evidence: &Evidence) {
     let length = checked.text().chars().count() as u32;
@@ -381,6 +400,62 @@ fn a_ratio_whose_figures_are_missing_is_refused() {
         assert_eq!(ask(&[orchard()], text).verdict, Verdict::Refused, "{text}");
     }
     assert_eq!(ask(&[yunhe()], "云河科技2023年速动比率是多少？").verdict, Verdict::Refused);
+}
+
+fn riverbank() -> Paper<'static> {
+    paper(
+        "Riverbank Stores Inc. 2023 Annual Report",
+        vec![
+            Prose("We may be subject to litigation, which could be costly."),
+            Prose("Sales to customers of the outlets are recognised when the goods are handed over."),
+            Prose("Outlet revenue was $310 million in 2023."),
+            Heading("Consolidated Statements of Income"),
+            Grid(
+                Some("(in millions)"),
+                1,
+                &["Item | 2023 | 2022", "Revenue | 2,000 | 1,900", "Cost of sales | 1,500 | 1,444", "Net income | 90 | 80"],
+            ),
+        ],
+    )
+}
+
+#[test]
+fn in_a_report_of_a_company_only_what_says_all_that_is_asked_answers() {
+    let of = |text: &str| ask_filed(&[riverbank()], &["Riverbank Stores Inc."], text);
+    let refused = |text: &str| {
+        let settled = of(text);
+        assert_eq!(settled.verdict, Verdict::Refused, "{text}: {}", settled.text);
+    };
+    refused("What was the gross margin of the rigid packaging segment of Riverbank Stores in 2023?");
+    refused("Did Riverbank Stores mention any litigation?");
+    refused("Who are the largest customers of Riverbank Stores?");
+    refused("What was the operating cash flow of Riverbank Stores in 2023?");
+    let said = |text: &str, wanted: &str| {
+        let settled = of(text);
+        assert!(settled.text.contains(wanted), "{text}: wanted {wanted}, got {}", settled.text);
+    };
+    said("What was the revenue of Riverbank Stores?", "2,000");
+    said("What was the revenue of Riverbank Stores for the year ended December 31, 2022?", "1,900");
+    said("Are the gross margins of Riverbank Stores consistent?", "Yes");
+    said("Has the gross margin of Riverbank Stores improved in 2023? If it is not a useful metric, explain why.", "25.00%");
+}
+
+#[test]
+fn a_ratio_of_a_part_is_not_that_of_the_company() {
+    let of = |text: &str| ask_filed(&[yunhe()], &["云河科技股份有限公司"], text);
+    assert!(of("云河科技2023年毛利率是多少？").text.contains("34.36%"));
+    let part = of("云河科技2023年边缘计算业务的毛利率是多少？");
+    assert_eq!(part.verdict, Verdict::Refused, "{}", part.text);
+}
+
+#[test]
+fn whose_figure_is_meant_is_not_guessed() {
+    let papers = [riverbank(), orchard()];
+    let settled = ask_filed(&papers, &["Riverbank Stores Inc.", "Orchard Foods Inc."], "What was the net income in 2023?");
+    assert_eq!(settled.verdict, Verdict::Refused, "{}", settled.text);
+    let named =
+        ask_filed(&papers, &["Riverbank Stores Inc.", "Orchard Foods Inc."], "What was the net income of Orchard Foods in 2023?");
+    assert!(named.text.contains("1,020"), "{}", named.text);
 }
 
 #[test]

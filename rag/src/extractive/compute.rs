@@ -510,6 +510,7 @@ impl<'a> Reader<'a> {
             let statement = ["statement", "balance sheet", "financial position", "利润表", "资产负债表", "现金流量表"]
                 .iter()
                 .any(|word| about.contains(word));
+            let consolidated = ["consolidated", "合并"].iter().any(|word| about.contains(word));
             for series in &sheet.series {
                 let Some(likeness) = names.iter().filter_map(|n| labelled(&series.label, n)).max_by(f32::total_cmp) else {
                     continue;
@@ -519,8 +520,11 @@ impl<'a> Reader<'a> {
                     !(value.percent || stock && value.when.spans_time()) && self.speaks(value, period, sheet).is_some()
                 };
                 let Some(value) = series.values.iter().find(speaks) else { continue };
-                let score =
-                    likeness + if statement { 0.5 } else { 0.0 } + 0.01 * sheet.series.len().min(40) as f32 - 0.001 * at as f32;
+                let score = likeness
+                    + if statement { 0.5 } else { 0.0 }
+                    + if consolidated { 0.3 } else { 0.0 }
+                    + 0.01 * sheet.series.len().min(40) as f32
+                    - 0.001 * at as f32;
                 found.push((score, statement, Found { sheet, series, value }));
             }
         }

@@ -18,7 +18,6 @@ use crate::{
     ask::Figure,
     cite::{self, Place, Statement},
     glossary::{Glossary, Mention},
-    holdings::Held,
     period::{Part, Period, periods},
     quantity::{Unit, quantities, scale_of},
     question::Kind,
@@ -122,6 +121,7 @@ impl<'a> Reader<'a> {
                 if named.as_ref().is_some_and(|named| !named.contains(&source.id)) {
                     continue;
                 }
+                let held = self.evidence.held(hit);
                 for (part, page, range) in cite::places(self.evidence, hit) {
                     for block in &page.blocks {
                         let inside = block.range().start < range.end && range.start < block.range().end;
@@ -134,9 +134,8 @@ impl<'a> Reader<'a> {
                         let about = format!("{caption} {} {headings}", source.title);
                         let standing =
                             0.25 * (hit.score - self.best) - 0.01 * at.min(10) as f32 - if within { 0.0 } else { BESIDE };
-                        let held = Held::of(source);
                         let annual = held.kind.is_none_or(|kind| kind == ReportKind::Annual);
-                        let (reports, closes) = (held.periods, held.closes);
+                        let (reports, closes) = (held.periods.clone(), held.closes);
                         let (series, unit) = read(page, table, &reports);
                         sheets.push(Sheet {
                             hit: at,
