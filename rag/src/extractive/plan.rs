@@ -147,12 +147,26 @@ fn english(folded: &str, question: &Question) -> Option<Plan> {
         figures = two;
     }
     let since =
-        any(&["prior year", "previous year", "last year", "year-over-year", "year over year", "year-on-year", "compared"]);
+        any(&["prior year", "previous year", "last year", "year-over-year", "year over year", "year-on-year", "compared"])
+            || moves(folded);
     let periods = match figures.len() {
         1 => over_time(question, what, since)?,
         _ => question.periods.clone(),
     };
     Some(Plan { what, figures, periods })
+}
+
+/// Whether a question asks how far something moved in a period: `by how much did net sales change in 2022?`.
+fn moves(folded: &str) -> bool {
+    const VERBS: &[&str] = &["change", "increase", "decrease", "decline", "drop"];
+    const TO_THE_YEAR: &[&str] = &["in", "from", "during", "between", "over", "for", "the", "year", "years", "fy", "fiscal"];
+    let ends = |verb: &&str| {
+        let Some(at) = word_at(folded, verb) else { return false };
+        let mut words = folded[at + verb.len()..].split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let next = words.find(|word| !TO_THE_YEAR.contains(word));
+        next.is_none_or(|word| word.trim_start_matches("fy").starts_with(|c: char| c.is_ascii_digit()))
+    };
+    word_at(folded, "how much did").is_some() && VERBS.iter().any(ends)
 }
 
 const GROWTH_ZH: Phrases = &[
@@ -433,6 +447,8 @@ mod tests {
     fn a_change_runs_from_the_earlier_to_the_later_period() {
         check("What is the percentage change in sales in 2019 from 2018?", What::Growth, &["sales"], &[2018, 2019]);
         check("How much did the difference in cost change from 2021 to 2020?", What::Change, &["cost"], &[2020, 2021]);
+        check("By how much did net sales change in 2022?", What::Change, &["net sales"], &[2021, 2022]);
+        check("How much did revenue increase in fiscal 2023?", What::Change, &["revenue"], &[2022, 2023]);
         check("2023年营业收入同比增长率是多少？", What::Growth, &["营业收入"], &[2022, 2023]);
     }
 
@@ -454,6 +470,7 @@ mod tests {
     fn what_is_only_looked_up_or_explained_is_not_worked_out() {
         for text in [
             "What was the change in fair value in 2019?",
+            "How much did the change in fair value come to in 2019?",
             "Why did sales increase from 2018 to 2019?",
             "2023年的营业收入是多少？",
         ] {
