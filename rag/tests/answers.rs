@@ -274,6 +274,28 @@ fn the_row_that_says_more_than_is_asked_is_not_taken() {
 }
 
 #[test]
+fn a_table_of_the_parent_company_alone_is_not_the_company_s() {
+    let report = |parent_first: bool| {
+        let parent = [
+            Prose("(17) Parent company only condensed balance sheets"),
+            Grid(Some("(in millions)"), 1, &["Item | 2023 | 2022", "Total assets | 618 | 533"]),
+        ];
+        let group = [
+            Prose("Consolidated balance sheets"),
+            Grid(Some("(in millions)"), 1, &["Item | 2023 | 2022", "Total assets | 2,259 | 1,873"]),
+        ];
+        let both = if parent_first { [parent, group] } else { [group, parent] };
+        paper("Orchard Foods Inc. 2023 Annual Report", both.into_iter().flatten().collect())
+    };
+    for first in [true, false] {
+        let question = "What were the total assets of Orchard Foods in 2023?";
+        answers(&[report(first)], question, &["2,259"], "Total assets | 2,259");
+    }
+    let question = "What were the total assets of the parent company of Orchard Foods in 2023?";
+    answers(&[report(true)], question, &["618"], "Total assets | 618");
+}
+
+#[test]
 fn a_look_alike_report_is_not_used() {
     answers(&[beichen(), yunhe()], "云河科技2023年净利润是多少？", &["15,600"], "15,600");
     answers(&[yunhe(), beichen()], "北辰电子2023年净利润是多少？", &["5,020"], "5,020");

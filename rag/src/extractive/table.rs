@@ -115,6 +115,7 @@ impl<'a> Reader<'a> {
         let named = self.question.documents();
         let mut seen = HashSet::new();
         let mut sheets = Vec::new();
+        let parent = ["parent", "母公司"].iter().any(|word| self.folded.contains(word));
         for within in [true, false] {
             for (at, hit) in self.evidence.looked_through().enumerate() {
                 let source = &hit.passage.document;
@@ -127,6 +128,9 @@ impl<'a> Reader<'a> {
                         let inside = block.range().start < range.end && range.start < block.range().end;
                         let Some(table) = block.table.as_ref().filter(|_| inside == within) else { continue };
                         if !seen.insert((source.id, part, block.start)) {
+                            continue;
+                        }
+                        if !parent && of_the_parent(&page.text[..block.start as usize]) {
                             continue;
                         }
                         let caption = table.caption.clone().unwrap_or_default();
@@ -627,6 +631,15 @@ pub(super) fn tells_more(token: &str) -> bool {
         "年底",
     ];
     !GENERIC.contains(&token) && !token.chars().all(|c| c.is_ascii_digit()) && (!token.chars().all(is_han) || is_word(token))
+}
+
+/// Whether what stands over a table on its page says last that it is of the parent company by itself and not of the group.
+fn of_the_parent(above: &str) -> bool {
+    const PARENT: &[&str] =
+        &["parent company", "parent only", "of the registrant", "母公司资产负债", "母公司利润", "母公司现金流量", "母公司财务"];
+    let above = fold(above);
+    let last = |words: &[&str]| words.iter().filter_map(|word| above.rfind(word)).max();
+    last(PARENT).is_some_and(|parent| last(&["consolidated", "合并"]).is_none_or(|group| group < parent))
 }
 
 /// The series of a table, and its unit line.
