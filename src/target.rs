@@ -48,8 +48,7 @@ impl Measured {
 
 /// Runs a set or a suite and prints its report; the exit code says whether the gates held.
 pub async fn eval(run: &EvalRun, settings: &Settings, json: bool) -> Result<u8, Failure> {
-    let throwaway =
-        tempfile::tempdir().map_err(|e| Failure::new(exit::FAILED, "storage", format!("no throwaway directory: {e}")))?;
+    let throwaway = throwaway()?;
     let data = run.keep.as_deref().unwrap_or(throwaway.path());
     let mutant =
         run.mutant.as_deref().map(str::parse::<Mutant>).transpose().map_err(|e| Failure::new(exit::USAGE, "usage", e))?;
@@ -104,6 +103,15 @@ pub async fn eval(run: &EvalRun, settings: &Settings, json: bool) -> Result<u8, 
     })
 }
 
+/// A directory that goes with the run.
+pub fn throwaway() -> Result<tempfile::TempDir, Failure> {
+    tempfile::tempdir().map_err(no_throwaway)
+}
+
+fn no_throwaway(error: std::io::Error) -> Failure {
+    Failure::new(exit::FAILED, "storage", format!("no throwaway directory: {error}"))
+}
+
 async fn measure(dir: &Path, data: &Path, settings: &Settings, options: &Options) -> Result<eval::Report, Failure> {
     let target = Measured { service: Service::open(data, settings.clone()).await? };
     let result = eval::run(&target, dir, options, &say).await;
@@ -122,10 +130,9 @@ fn skipped(panel: &Panel, reason: &str, json: bool) -> u8 {
 
 /// A run of a set or suite with these settings in a throwaway directory; `encoders` are the local ones that they may name.
 pub async fn measured(dir: &Path, settings: &Settings, encoders: &Path) -> Result<Record, Failure> {
-    let failed = |e: std::io::Error| Failure::new(exit::FAILED, "storage", format!("no throwaway directory: {e}"));
-    let data = tempfile::tempdir().map_err(failed)?;
+    let data = throwaway()?;
     if let Ok(encoders) = encoders.canonicalize() {
-        std::os::unix::fs::symlink(encoders, crate::encoders::folder(data.path())).map_err(failed)?;
+        std::os::unix::fs::symlink(encoders, crate::encoders::folder(data.path())).map_err(no_throwaway)?;
     }
     Ok(Record::of(&measure(dir, data.path(), settings, &Options::default()).await?))
 }
@@ -160,8 +167,7 @@ fn read(file: &Path) -> Result<(About, Vec<Page>), String> {
 
 /// Writes a set of questions that the documents of some sets cannot answer.
 pub async fn swap(dirs: &[PathBuf], count: usize, out: &Path, keep: Option<&Path>, settings: &Settings) -> Result<u8, Failure> {
-    let throwaway =
-        tempfile::tempdir().map_err(|e| Failure::new(exit::FAILED, "storage", format!("no throwaway directory: {e}")))?;
+    let throwaway = throwaway()?;
     std::fs::create_dir_all(out).map_err(|e| unwritable(out, &e))?;
     let target = Measured { service: Service::open(keep.unwrap_or(throwaway.path()), settings.clone()).await? };
     let mut rows = String::new();
@@ -199,8 +205,7 @@ pub async fn learn(
     let mut learned = eval::learn::Learned::default();
     for dir in dirs {
         let lessons = eval::learn::lessons(dir, language)?;
-        let throwaway =
-            tempfile::tempdir().map_err(|e| Failure::new(exit::FAILED, "storage", format!("no throwaway directory: {e}")))?;
+        let throwaway = throwaway()?;
         let kept = keep.zip(dir.file_name()).map(|(keep, name)| keep.join(name));
         let data = kept.as_deref().unwrap_or(throwaway.path());
         let target = Measured { service: Service::open(data, settings.clone()).await? };
@@ -227,8 +232,7 @@ pub async fn learn(
 
 /// Trains the weights of the ranking on sets and prints what they gain.
 pub async fn train(train: &EvalTrain, settings: &Settings, json: bool) -> Result<u8, Failure> {
-    let throwaway =
-        tempfile::tempdir().map_err(|e| Failure::new(exit::FAILED, "storage", format!("no throwaway directory: {e}")))?;
+    let throwaway = throwaway()?;
     let keep = train.keep.as_deref().unwrap_or(throwaway.path());
     let mut sets = Vec::with_capacity(train.dirs.len());
     if let Some(file) = &train.reuse {

@@ -22,6 +22,7 @@ use crate::{
     dev::{Fake, Misbehave},
     door::Door,
     http, progress, quickstart, show,
+    target::throwaway,
 };
 
 const SCENARIO: &str = "default";
@@ -108,17 +109,6 @@ fn failed(error: &dyn std::fmt::Display) -> Failure {
     Failure::new(exit::FAILED, "trial", error.to_string())
 }
 
-/// A directory for a run: the one to keep, or one that goes with the run.
-fn directory(keep: Option<&PathBuf>) -> Result<(PathBuf, Option<tempfile::TempDir>), Failure> {
-    match keep {
-        Some(keep) => Ok((keep.clone(), None)),
-        None => {
-            let dir = tempfile::tempdir().map_err(|e| failed(&e))?;
-            Ok((dir.path().into(), Some(dir)))
-        }
-    }
-}
-
 /// The documents and questions of a set or suite; the bundled ones without one.
 fn material(dir: Option<&PathBuf>) -> Result<(Vec<Source>, Vec<String>), Failure> {
     let Some(dir) = dir else { return Ok((quickstart::sources(), questions(CASES))) };
@@ -197,10 +187,11 @@ struct Lie {
 /// hardly a true one lost.
 pub async fn liar(run: &EvalLiar, settings: &Settings, json: bool) -> Result<u8, Failure> {
     let (sources, questions) = material(run.dir.as_ref())?;
-    let (data, _kept) = directory(run.keep.as_ref())?;
+    let throwaway = throwaway()?;
+    let data = run.keep.as_deref().unwrap_or(throwaway.path());
     let log = tempfile::NamedTempFile::new().map_err(|e| failed(&e))?;
     let fake = Fake { misbehave: Some(Misbehave::Liar), log: Some(log.reopen().map_err(|e| failed(&e))?), ..Fake::default() };
-    let stage = Stage::open(&data, settings, Some(fake)).await?;
+    let stage = Stage::open(data, settings, Some(fake)).await?;
     stage.ingest(SCENARIO, sources).await?;
     let mut lies = Lies::default();
     let mut told = 0;
@@ -329,8 +320,9 @@ struct Injections {
 /// A model that does what documents order: nothing of it may leave.
 pub async fn injection(settings: &Settings, json: bool) -> Result<u8, Failure> {
     let attacks: Vec<Attack> = ATTACKS.lines().map(serde_json::from_str).collect::<Result<_, _>>().map_err(|e| failed(&e))?;
-    let (data, _kept) = directory(None)?;
-    let stage = Stage::open(&data, settings, Some(Fake { misbehave: Some(Misbehave::Gullible), ..Fake::default() })).await?;
+    let throwaway = throwaway()?;
+    let stage =
+        Stage::open(throwaway.path(), settings, Some(Fake { misbehave: Some(Misbehave::Gullible), ..Fake::default() })).await?;
     let document = |name: &str, text: &str| quickstart::source(name, text.as_bytes());
     let mut sources: Vec<Source> = attacks.iter().map(|attack| document(&attack.name, &attack.text)).collect();
     sources.extend(quickstart::sources());
@@ -482,8 +474,9 @@ struct Marks {
 /// Citations of questions made of the documents' own sentences: is each quote in its page, does what is marked cover it?
 pub async fn regions(run: &EvalRegions, settings: &Settings, json: bool) -> Result<u8, Failure> {
     let (sources, _) = material(run.dir.as_ref())?;
-    let (data, _kept) = directory(run.keep.as_ref())?;
-    let stage = Stage::open(&data, settings, None).await?;
+    let throwaway = throwaway()?;
+    let data = run.keep.as_deref().unwrap_or(throwaway.path());
+    let stage = Stage::open(data, settings, None).await?;
     if run.dir.is_some() || run.keep.is_none() {
         stage.ingest(SCENARIO, sources).await?;
     }
