@@ -63,7 +63,7 @@ local function told(name, times, seconds)
   table.sort(times)
   local function share(p) return times[math.max(1, math.ceil(p * #times))] / 1e3 end
   if #times == 0 then return print(string.format("%-12s none", name)) end
-  print(string.format("%-12s %8.1f/s  p50 %8.1f ms  p90 %8.1f ms  p99 %8.1f ms  longest %8.1f ms  (%d)", name, #times / seconds, share(0.5), share(0.9),
+  print(string.format("%-12s %8.1f/s  p50 %8.1f ms  p95 %8.1f ms  p99 %8.1f ms  longest %8.1f ms  (%d)", name, #times / seconds, share(0.5), share(0.95),
     share(0.99), times[#times] / 1e3, #times))
 end
 

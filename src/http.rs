@@ -62,7 +62,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whoever is turned away is told so after a breath: clients that come back at once would take the processors from those who are
 /// being answered.
-const BREATH: Duration = Duration::from_millis(15);
+const BREATH: Duration = Duration::from_millis(25);
 /// What is worked on in the engine's room.
 const QUESTIONS: [&str; 3] = ["/v1/ask", "/v1/search", "/v1/chat/completions"];
 

@@ -1,8 +1,9 @@
-//! How many questions are worked on at once? As many as are answered fastest; others wait for a place. Once someone had to be
-//! turned away, only few may wait until that has stopped: those who are in are answered as quickly as ever, while a few
-//! questions that come together all are answered.
+//! How many questions are worked on at once? As many as are answered fastest; others wait for a desk. Once someone had to be
+//! turned away, nobody waits until that has stopped: those who are in are answered as quickly as ever, while a few questions
+//! that come together all are answered.
 
 use std::{
+    pin::pin,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -10,22 +11,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 use crate::RagError;
 
-/// How long nobody must have been turned away before as many may wait as before.
-const CALM: Duration = Duration::from_secs(1);
+/// How long nobody must have been turned away before others wait again: twice what those who were turned away are told to wait.
+const CALM: Duration = Duration::from_secs(2);
+/// Who waits looks this often whether others are turned away by now.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Places for questions in a process that answers many.
 #[derive(Debug)]
 pub struct Room {
-    desks: Semaphore,
+    free: Semaphore,
     inside: AtomicUsize,
+    desks: usize,
     /// Most that may be inside.
     places: usize,
-    /// Most that may be inside while others are turned away.
-    few: usize,
     turned_away: Mutex<Option<Instant>>,
 }
 
@@ -48,35 +53,47 @@ impl Drop for Inside<'_> {
 impl Room {
     /// A room where `desks` questions are worked on and as many more as `waiting` wait.
     pub fn new(desks: usize, waiting: usize) -> Self {
-        let places = desks + waiting;
-        let few = places.min(desks + desks.div_ceil(2));
-        Self { desks: Semaphore::new(desks), inside: AtomicUsize::new(0), places, few, turned_away: Mutex::new(None) }
+        Self {
+            free: Semaphore::new(desks),
+            inside: AtomicUsize::new(0),
+            desks,
+            places: desks + waiting,
+            turned_away: Mutex::new(None),
+        }
     }
 
     /// Whether whoever comes now is turned away; it is noted if so.
     pub fn turns_away(&self) -> bool {
-        let now = Instant::now();
-        let mut last = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
-        let crowded = last.is_some_and(|last| now.duration_since(last) < CALM);
-        let full = self.inside.load(Ordering::Relaxed) >= if crowded { self.few } else { self.places };
+        let most = if self.crowded() { self.desks } else { self.places };
+        let full = self.inside.load(Ordering::Relaxed) >= most;
         if full {
-            *last = Some(now);
+            *self.turned_away.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
         full
+    }
+
+    fn crowded(&self) -> bool {
+        self.turned_away.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|last| last.elapsed() < CALM)
     }
 
     /// A place to work, perhaps after a short wait.
     ///
     /// # Errors
-    /// `overloaded`, at once, if all places to wait are taken.
+    /// `overloaded` if all places to wait are taken, or others begin to be turned away.
     pub async fn enter(&self) -> Result<Place<'_>, RagError> {
         if self.turns_away() {
             return Err(RagError::Overloaded);
         }
         self.inside.fetch_add(1, Ordering::Relaxed);
         let inside = Inside(&self.inside);
-        let desk = self.desks.acquire().await.map_err(|_| RagError::Overloaded)?;
-        Ok(Place { _desk: desk, _inside: inside })
+        let mut desk = pin!(self.free.acquire());
+        loop {
+            match timeout(LOOK, &mut desk).await {
+                Ok(Ok(desk)) => return Ok(Place { _desk: desk, _inside: inside }),
+                Err(_) if !self.crowded() => {}
+                _ => return Err(RagError::Overloaded),
+            }
+        }
     }
 }
 
@@ -94,23 +111,23 @@ mod tests {
         assert!(waiting.as_mut().now_or_never().is_none());
         assert!(matches!(room.enter().await, Err(RagError::Overloaded)));
         drop(working);
-        let _working = waiting.await.unwrap();
-        assert!(room.enter().now_or_never().is_none(), "there is room to wait again");
+        assert!(waiting.await.is_ok(), "a desk is free before the waiting one looks at the crowd");
     }
 
     #[tokio::test]
-    async fn while_some_are_turned_away_only_few_wait() {
+    async fn once_someone_is_turned_away_nobody_waits_until_it_is_calm() {
         let room = Room::new(2, 6);
-        let _working = [room.enter().await.unwrap(), room.enter().await.unwrap()];
+        let mut working = vec![room.enter().await.unwrap(), room.enter().await.unwrap()];
         let mut waiting: Vec<_> = (0..6).map(|_| Box::pin(room.enter())).collect();
         assert!(waiting.iter_mut().all(|place| place.as_mut().now_or_never().is_none()), "eight that come together are let in");
-        assert!(room.turns_away());
-        waiting.truncate(1);
-        assert!(room.turns_away(), "three are enough as long as there is a crowd");
+        assert!(room.turns_away(), "the ninth is not");
+        assert!(matches!(waiting.pop().unwrap().await, Err(RagError::Overloaded)), "nor does anyone go on waiting");
         waiting.clear();
+        assert!(room.turns_away(), "two are enough as long as there is a crowd");
+        working.pop();
         assert!(!room.turns_away());
+        working.push(room.enter().await.unwrap());
         *room.turned_away.lock().unwrap() = Instant::now().checked_sub(CALM);
-        waiting.push(Box::pin(room.enter()));
-        assert!(waiting[0].as_mut().now_or_never().is_none() && !room.turns_away(), "after it more may wait again");
+        assert!(Box::pin(room.enter()).as_mut().now_or_never().is_none() && !room.turns_away(), "after it more may wait again");
     }
 }
