@@ -4,11 +4,12 @@
 //! Only what is surely the same figure counts: the same company and period, no other figure in the sentence that could be meant,
 //! and a difference that neither rounding nor a scale left to the head of a table explains.
 
-use index::{corpus::DocumentId, hit::Source};
+use index::{corpus::DocumentId, hit::Source, lexical::fold};
 
 use crate::{
     cite::Statement,
     evidence::Evidence,
+    extractive::table::bare_label,
     period::{Period, periods},
     quantity::{Quantity, Unit, quantities},
     question::{Name, Question, years},
@@ -34,6 +35,7 @@ pub(crate) fn dispute(question: &Question, evidence: &Evidence, claims: &[Claim]
         claim.document != best.document
             && claim.period == best.period
             && source(claim).is_some_and(|theirs| comparable(question, ours, theirs))
+            && one_thing(evidence, best.statement, claim.statement)
             && self::figure(question, evidence, claim.statement).is_some_and(|other| differ(&figure, &other))
     })?;
     let theirs = source(rival)?;
@@ -59,6 +61,22 @@ fn comparable(question: &Question, a: &Source, b: &Source) -> bool {
     match question.documents() {
         Some(_) => question.names.iter().any(one) && !question.periods.is_empty(),
         None => !question.periods.is_empty() || years(a).is_empty() && years(b).is_empty(),
+    }
+}
+
+/// Whether two statements call their figure alike: a profit is not the owners' part of it.
+fn one_thing(evidence: &Evidence, a: &Statement, b: &Statement) -> bool {
+    let called = |statement: &Statement| {
+        let [name, .., _] = statement.focus.as_slice() else { return None };
+        let page = evidence.page(evidence.hits.get(statement.hit)?, statement.part)?;
+        Some(fold(bare_label(page.text.get(name.clone())?)).replace(' ', ""))
+    };
+    let says = |statement: &Statement, name: &str| fold(&statement.text).replace(' ', "").contains(name);
+    match (called(a), called(b)) {
+        (Some(a), Some(b)) => a == b,
+        (Some(name), None) => says(b, &name),
+        (None, Some(name)) => says(a, &name),
+        (None, None) => true,
     }
 }
 

@@ -10,7 +10,7 @@ mod compute;
 mod plan;
 mod ratio;
 pub(crate) mod rows;
-mod table;
+pub(crate) mod table;
 mod when;
 
 use std::{
@@ -27,7 +27,7 @@ use index::{
 };
 
 use crate::{
-    ask::Reason,
+    ask::{Figure, Reason},
     cite::{self, Draft, Statement},
     conflict::{self, Claim},
     evidence::Evidence,
@@ -40,7 +40,7 @@ use crate::{
     sentence::{is_han, one_line, sentences},
     verdict,
 };
-use table::is_value;
+use table::{is_value, tells_more};
 
 /// Least share that the sentence or label must hold itself.
 const ENOUGH_OWN: f32 = 0.15;
@@ -100,7 +100,10 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
         return Draft::quoted(items, vec![]);
     }
     let reader = Reader::new(question, evidence);
-    if reader.figure && !reader.named && companies(evidence) > 1 {
+    // Without a company a figure may be anyone's, unless it is that of a study, which is nobody's.
+    let filed = filed(evidence);
+    let anyones = reader.figure && !reader.named && companies(&filed) > 1;
+    if anyones && evidence.hits.first().is_some_and(|hit| filed.iter().any(|source| source.id == hit.passage.document.id)) {
         return Draft::refused(Reason::WeakEvidence, whose(question));
     }
     let sheets = reader.sheets();
@@ -115,11 +118,17 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
     } else if let Some(statements) = reader.one_by_one(&sheets) {
         return Draft::quoted(statements, Vec::new());
     } else {
-        candidates.extend(reader.looked_up(&sheets));
+        let found = reader.looked_up(&sheets);
+        if reader.filed && reader.figure {
+            // What says another amount than the statement does is about something else.
+            candidates.retain(|sentence| !contradicted(sentence, &found));
+        }
+        candidates.extend(found);
     }
+    candidates.retain(|candidate| !anyones || !filed.iter().any(|source| source.id == candidate.document));
     let other_period = candidates.is_empty() || candidates.iter().any(|candidate| candidate.other_period);
     candidates.retain(|candidate| candidate.enough);
-    if candidates.is_empty() && other_period && !question.periods.is_empty() {
+    if candidates.is_empty() && other_period && !question.periods.is_empty() && !reported(question, evidence) {
         return Draft::refused(Reason::NoEvidence, no_period(question)).with_chance(chance);
     }
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.statement.hit.cmp(&b.statement.hit)));
@@ -132,6 +141,18 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
     }
     let (statements, missing) = compose(question, evidence, candidates);
     Draft::quoted(statements, missing).with_chance(chance)
+}
+
+/// Whether a sentence lacks the figures that were looked up in its document.
+fn contradicted(sentence: &Candidate, found: &[Candidate]) -> bool {
+    let said = quantities(&sentence.statement.text);
+    let of = |c: &&Candidate| sentence.period.is_none() || c.period == sentence.period;
+    let own = found.iter().filter(|c| c.enough && c.document == sentence.document).filter(of);
+    let mut figures = own.filter_map(|candidate| candidate.statement.figure.as_ref()).peekable();
+    let near = |figure: &Figure| {
+        said.iter().any(|q| (q.value.abs() - figure.value.abs()).abs() <= q.precision.max(0.001 * q.value.abs()))
+    };
+    figures.peek().is_some() && !figures.any(near)
 }
 
 /// What to look up in the statements of a company for the figures that a question asks for; nothing if it asks for none.
@@ -302,12 +323,20 @@ impl<'a> Reader<'a> {
         // `Quick ratio` is named by what stands before it.
         let ratio = question.words.windows(2).find(|pair| matches!(pair[1].as_str(), "ratio" | "margin" | "rate" | "yield"));
         let ratio = ratio.filter(|_| kind == Kind::Number).map(|pair| &pair[0]);
+        let filed = question.documents().is_some_and(|named| {
+            evidence.documents.iter().any(|source| named.contains(&source.id) && holdings::Held::of(source).filed)
+        });
+        // A company's report has a figure for each of its parts: whatever says which one is meant must be there.
+        let part = |token: &String| {
+            filed && (figure || ratio.is_some()) && kind == Kind::Number && !question.chinese && tells_more(token)
+        };
         let must = |token: &String| {
             let foreign = question.chinese && token.chars().all(|c| c.is_ascii_alphabetic()) && token.len() > 1;
             foreign
                 || report && PLACES.contains(&token.as_str()) && token != "中国"
                 || rarest == Some(token)
                 || ratio == Some(token)
+                || part(token)
         };
         let here = concepts(false)
             .chain(plain.map(|token| Word { weight: weight(token), ways: vec![(vec![term(token)], 1.0)], must: must(token) }))
@@ -338,9 +367,7 @@ impl<'a> Reader<'a> {
             currency: currency(&folded),
             report,
             named: question.documents().is_some(),
-            filed: question.documents().is_some_and(|named| {
-                evidence.documents.iter().any(|source| named.contains(&source.id) && holdings::Held::of(source).filed)
-            }),
+            filed,
             thing: thing(&folded).filter(|thing| question.terms.contains(thing)).map(|thing| term(&thing)),
             asks_of_year: ["year ended", "year to ", "year ending", "年度"].iter().any(|w| folded.contains(w)),
             weighed: select::weigh(question, evidence).into_iter().map(|w| ((w.hit, w.part, w.place.end), w)).collect(),
@@ -517,8 +544,12 @@ impl<'a> Reader<'a> {
             total += word.weight;
             if word.must {
                 // A figure is told by its own row or sentence; of anything else the passage may speak as a whole.
-                let around = if self.figure { 0.0 } else { share.around };
-                musts &= mine.max(above).max(share.leant).max(around) >= SYNONYM - 0.01;
+                let (leant, around) = match (self.figure, self.filed && self.kind == Kind::Number) {
+                    (true, true) => (0.0, 0.0),
+                    (true, false) | (false, true) => (share.leant, 0.0),
+                    _ => (share.leant, share.around),
+                };
+                musts &= mine.max(above).max(leant).max(around) >= SYNONYM - 0.01;
             }
         }
         if total <= 0.0 {
@@ -565,6 +596,8 @@ impl<'a> Reader<'a> {
                 let amounts: Vec<_> = quantities(text)
                     .into_iter()
                     .filter(|q| q.is_amount() && new(q.range.clone()) && !(self.figure && lasts(q.unit)))
+                    // `the five largest customers`
+                    .filter(|q| !self.figure || text[q.range.clone()].contains(|c: char| c.is_numeric()))
                     // An amount is not told by its share of something.
                     .filter(|q| !(self.figure && self.amount && matches!(q.unit, Unit::Percent | Unit::Point)))
                     // `COVID-19` is no amount.
@@ -684,7 +717,7 @@ impl<'a> Reader<'a> {
         {
             return true;
         }
-        if !self.figure || self.question.chinese {
+        if !self.figure || lower.contains(is_han) {
             return false;
         }
         let mentions = self.question.pack.glossary.mentions(lower).0;
@@ -707,6 +740,22 @@ impl<'a> Reader<'a> {
         self.words[usize::from(self.abroad(clause))].iter().any(|word| word.share(&held) >= SYNONYM - 0.01)
     }
 
+    /// Whether a text that names several years has a figure for the one that is asked for, and does not only compare with it.
+    fn stated_for(&self, period: Period, text: &str, scene: &Scene) -> bool {
+        let years: HashSet<i32> = periods(text).into_iter().filter_map(|(_, said)| said.year).collect();
+        if self.kind != Kind::Number || years.len() < 2 {
+            return true;
+        }
+        let share = |unit: Unit| matches!(unit, Unit::Percent | Unit::Point);
+        let figure =
+            |piece: &str| quantities(piece).iter().any(|q| q.is_amount() && !lasts(q.unit) && !(self.amount && share(q.unit)));
+        by_period(text).into_iter().filter(|piece| figure(piece)).any(|piece| {
+            let said = periods(piece);
+            let own = || scene.reports.iter().any(|own| own.answers(period));
+            if said.is_empty() { own() } else { said.iter().any(|(_, said)| said.answers(period)) }
+        })
+    }
+
     /// Which of the asked periods a text speaks for, and how surely; `None` if it speaks for another one.
     fn agrees(&self, text: &str, scene: &Scene) -> Option<(Option<Period>, f32)> {
         let asked = &self.question.periods;
@@ -719,21 +768,52 @@ impl<'a> Reader<'a> {
             let lower = text.to_lowercase();
             let part = ["three months", "six months", "nine months", "quarter"].iter().any(|w| lower.contains(w));
             let whole = ["twelve months", "year ended"].iter().any(|w| lower.contains(w));
-            return (period.part != Part::Year || !part || whole).then_some((Some(*period), 0.15));
+            let right = (period.part != Part::Year || !part || whole) && self.stated_for(*period, text, scene);
+            return right.then_some((Some(*period), 0.15));
         }
         // A text that names years, none of them the asked one, speaks of something else.
         let years_asked: HashSet<i32> = asked.iter().filter_map(|p| p.year).collect();
         if said.iter().any(|p| p.year.is_some_and(|y| !years_asked.contains(&y))) {
             return None;
         }
+        // The report of a year speaks of its day, but of a quarter or half only where it says so.
+        let whole = |period: &Period| matches!(period.part, Part::Year | Part::Month(_));
         let of = |period: &&Period| {
-            scene.reports.iter().any(|own| own.answers(**period) || (own.year == period.year && own.year.is_some()))
+            scene
+                .reports
+                .iter()
+                .any(|own| own.answers(**period) || own.year == period.year && own.year.is_some() && whole(period))
         };
         match asked.iter().find(of) {
             Some(period) => Some((Some(*period), 0.05)),
             None => scene.near_period.then_some((asked.first().copied(), 0.0)),
         }
     }
+}
+
+/// The pieces of a sentence that each speak of one period: `revenue was $5 million in 2023`, `over 2022`.
+fn by_period(text: &str) -> Vec<&str> {
+    const CUTS: &[&str] = &[
+        "，",
+        "；",
+        "。",
+        ", ",
+        "; ",
+        " compared ",
+        " over ",
+        " versus ",
+        " vs",
+        " against ",
+        " from ",
+        " than ",
+        "较",
+        "相比",
+        "比",
+    ];
+    let mut cuts: Vec<usize> = CUTS.iter().flat_map(|cut| text.match_indices(cut).map(|(at, _)| at)).collect();
+    cuts.extend([0, text.len()]);
+    cuts.sort_unstable();
+    cuts.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect()
 }
 
 /// How much a token tells beyond how rare it is. A single character is part of too many words, and a pair of characters that
@@ -1081,6 +1161,15 @@ fn missing_word(question: &Question, evidence: &Evidence) -> Option<String> {
     (total > 0.0 && absent > 0.6 * total).then(|| lacks(question.chinese, &question.subject))
 }
 
+/// Whether one of the reports that the question may mean is of a period that it names.
+fn reported(question: &Question, evidence: &Evidence) -> bool {
+    let named = question.documents();
+    let meant = |source: &&Source| named.as_ref().is_some_and(|named| named.contains(&source.id));
+    let of = |source: &Source| holdings::Held::of(source).periods;
+    let own = evidence.documents.iter().filter(meant).flat_map(of);
+    own.into_iter().any(|own| question.periods.iter().any(|asked| own.answers(*asked)))
+}
+
 fn no_period(question: &Question) -> String {
     let periods: Vec<String> = question.periods.iter().map(|p| p.name(question.chinese)).collect();
     let subject = question.names.iter().find(|n| !n.documents.is_empty()).map(|n| n.text.clone()).unwrap_or_default();
@@ -1106,12 +1195,16 @@ fn lacks(chinese: bool, what: &str) -> String {
     }
 }
 
-/// The companies whose reports were found.
-fn companies(evidence: &Evidence) -> usize {
+/// The companies' own reports among what was found.
+fn filed(evidence: &Evidence) -> Vec<&Source> {
     let found: HashSet<DocumentId> = evidence.hits.iter().map(|hit| hit.passage.document.id).collect();
-    let filed = evidence.documents.iter().filter(|source| found.contains(&source.id) && holdings::Held::of(source).filed);
-    let company = |source: &Source| Some(fold(source.facts.get("company")?.get("value")?.as_str()?).into_owned());
-    filed.filter_map(company).collect::<HashSet<String>>().len()
+    evidence.documents.iter().filter(|source| found.contains(&source.id) && holdings::Held::of(source).filed).collect()
+}
+
+/// How many companies they are from.
+fn companies(filed: &[&Source]) -> usize {
+    let company = |source: &&Source| Some(fold(source.facts.get("company")?.get("value")?.as_str()?).into_owned());
+    filed.iter().filter_map(company).collect::<HashSet<String>>().len()
 }
 
 fn whose(question: &Question) -> String {

@@ -986,6 +986,7 @@ const ASKING_ZH: &[&str] = &[
     "请",
     "告诉我",
     "分别",
+    "账面价值",
     "余额",
     "金额",
     "数额",
@@ -1113,7 +1114,7 @@ fn asking(token: &str) -> bool {
     const WORDS: &[&str] = &[
         "what", "which", "who", "whom", "whose", "when", "where", "why", "how", "much", "mani", "name", "list", "give", "pleas",
         "tell", "be", "did", "does", "amount", "fiscal", "year", "fy", "end", "annual", "report", "accord", "document", "valu",
-        "s", "mention", "any", "ani", "ongo",
+        "s", "compar", "mention", "any", "ani", "ongo",
     ];
     WORDS.contains(&token) || LEGAL_EN.contains(&token) && !matches!(token, "trust" | "hold" | "group")
 }
@@ -1179,7 +1180,7 @@ fn kind(folded: &str, chinese: bool) -> Kind {
     } else if first == "where" || any(&["which city", "what city", "which country", "what country", "which state", "what state"])
     {
         Kind::Where
-    } else if first == "why" || any(&["reason"]) {
+    } else if first == "why" || any(&["reason", "what caused", "what led to", "what drove"]) {
         Kind::Why
     } else if any(&["what are", "list ", "which of the following", "name the"]) {
         Kind::List

@@ -201,6 +201,8 @@ const CHANGE_ZH: Phrases = &[
     "增长了多少",
     "下降了多少",
 ];
+/// What is left of a change behind the figure that changed.
+const MOVES_ZH: Phrases = &["增加", "减少", "增长", "下降", "变化", "变动", "上升", "比", "较", "相", "同"];
 const AVERAGE_ZH: Phrases = &["平均值", "平均数", "年均", "平均"];
 /// What stands behind the whole in `甲占乙的比例`.
 const WHOLE_ENDS: Phrases = &["的比例", "的比重", "的百分比", "比例", "比重", "多少", "的份额"];
@@ -225,7 +227,12 @@ fn chinese(folded: &str, question: &Question) -> Option<Plan> {
     }
     let last = |what: What, phrases: Phrases| {
         let stands = phrases.iter().copied().filter(|phrase| folded.contains(phrase)).max_by_key(|phrase| phrase.len())?;
-        Some((folded.rfind(stands)?, what, vec![phrases.iter().fold(text.to_owned(), |rest, phrase| rest.replace(phrase, " "))]))
+        let mut figure = phrases.iter().fold(text.to_owned(), |rest, phrase| rest.replace(phrase, " "));
+        // `营业收入比2022年增加了多少`: the question words and the year are cut out already.
+        while let Some(rest) = MOVES_ZH.iter().find_map(|word| figure.trim_end().strip_suffix(word)) {
+            figure = rest.to_owned();
+        }
+        Some((folded.rfind(stands)?, what, vec![figure]))
     };
     let (_, what, figures) =
         [last(What::Growth, GROWTH_ZH), last(What::Change, CHANGE_ZH), last(What::Average, AVERAGE_ZH), last(What::Sum, SUM_ZH)]

@@ -20,7 +20,7 @@ use crate::{
     glossary::{Glossary, Mention},
     period::{Part, Period, periods},
     quantity::{Unit, quantities, scale_of},
-    question::Kind,
+    question::{Kind, Name},
     sentence::{is_han, one_line},
 };
 
@@ -204,9 +204,22 @@ impl<'a> Reader<'a> {
             return true;
         }
         let above = terms(&format!("{} {}", series.label, series.above));
+        // Where a table names one thing once for each of several groups, none of them is the whole.
+        let group = |series: &Series| series.above.strip_suffix(&series.column).unwrap_or_default().to_owned();
+        let divided = |other: &Series| other.label == series.label && group(other) != group(series);
+        if sheet.series.iter().any(divided) && !terms(&undated(&group(series))).iter().all(|term| metric.said.contains(term)) {
+            return false;
+        }
         let rest = metric.rest.iter().all(|term| above.contains(term) || sheet.about.contains(term));
         let is = |name: &Vec<u32>| !name.is_empty() && labelled(&series.label, name).is_some();
         let names = std::iter::once(&metric.whole).chain(&metric.names);
+        // A part under the name of the whole: `原材料` under `存货`.
+        let mut own = terms(bare_label(&series.label));
+        own.retain(|term| metric.said.contains(term));
+        let named = |name: &Vec<u32>| !name.is_empty() && name.iter().all(|term| sheet.about.contains(term));
+        if !metric.rest.is_empty() && own == metric.rest && metric.names.iter().any(named) {
+            return true;
+        }
         let column = terms(&series.column);
         if column.is_empty() {
             return is(&metric.whole) || rest && metric.names.iter().any(is);
@@ -218,7 +231,7 @@ impl<'a> Reader<'a> {
 
     /// How well a series is the figure.
     pub(super) fn fit(&self, metric: &Metric, sheet: &Sheet, series: &Series) -> Fit {
-        let own = terms(&series.label);
+        let own = terms(bare_label(&series.label));
         let mut both = own.clone();
         both.extend(terms(&series.above));
         let (mut mine, mut near, mut total, mut musts) = (0.0, 0.0, 0.0, true);
@@ -240,7 +253,7 @@ impl<'a> Reader<'a> {
         let (mine, near) = (mine / total, near / total);
         let asked: Terms = metric.words.iter().flat_map(|w| w.ways.iter().flat_map(|(way, _)| way.iter().copied())).collect();
         let extra = own.iter().filter(|term| !asked.contains(term)).count() as f32 / own.len().max(1) as f32;
-        let label = plain_words(&fold(&series.label));
+        let label = plain_words(&fold(bare_label(&series.label)));
         let exact = !label.trim().is_empty() && metric.phrase.contains(&label);
         let score = 0.5 * mine + 0.5 * near + if exact { 0.2 } else { 0.0 } - 0.3 * extra + sheet.standing;
         let limits = &self.question.pack.thresholds;
@@ -253,15 +266,20 @@ impl<'a> Reader<'a> {
         let metric = self.metric(&self.question.subject);
         let mut found = Vec::new();
         // Without a period, the figure of a company is that of the year of its newest report.
-        let newest = || sheets.iter().filter_map(Sheet::year).max();
-        let asked: Vec<Period> = match self.question.periods.as_slice() {
-            [] if self.named => newest().into_iter().map(Period::year).collect(),
-            periods => periods.to_vec(),
+        let newest = |of: DocumentId| {
+            let own = |name: &&Name| name.documents.contains(&of);
+            let name = self.question.names.iter().find(own);
+            let sheets = sheets.iter().filter(|sheet| name.is_none_or(|name| name.documents.contains(&sheet.document)));
+            sheets.filter_map(Sheet::year).max()
         };
-        if self.named && asked.is_empty() {
-            return found;
-        }
         for sheet in sheets {
+            let asked: Vec<Period> = match self.question.periods.as_slice() {
+                [] if self.named => newest(sheet.document).into_iter().map(Period::year).collect(),
+                periods => periods.to_vec(),
+            };
+            if self.named && asked.is_empty() {
+                continue;
+            }
             let latest = sheet.series.iter().flat_map(|s| s.values.iter().filter_map(|v| v.when.year)).max();
             for series in &sheet.series {
                 let abroad = self.abroad(&series.label);
@@ -389,7 +407,7 @@ impl<'a> Reader<'a> {
     pub(super) fn said(&self, sheet: &Sheet, series: &Series, value: &Value) -> Statement {
         let shown = sheet.page.text[value.cell.clone()].trim();
         let unit = unit_in_brackets(&sheet.unit);
-        let label = one_line(&series.label);
+        let label = one_line(bare_label(&series.label));
         let header = one_line(&value.header);
         let text = match (self.question.chinese, header.is_empty()) {
             (true, true) => format!("{label}：{shown}{unit}"),
@@ -472,12 +490,18 @@ fn spoken(word: &Word, text: &str) -> f32 {
     word.ways.iter().filter(|(way, _)| holds(way)).map(|(_, counts)| *counts).fold(0.0, f32::max)
 }
 
+/// A label without its number in the statement and the word that says how it counts: `五、净利润`, `减：营业外支出`.
+pub(crate) fn bare_label(label: &str) -> &str {
+    let numbered = |c: char| c.is_ascii_digit() || "一二三四五六七八九十（）()、.．：: ".contains(c);
+    let bare = label.trim_start_matches(numbered);
+    let bare = if bare.is_empty() { label } else { bare };
+    ["其中：", "其中:", "减：", "减:", "加：", "加:"].iter().fold(bare, |text, word| text.strip_prefix(word).unwrap_or(text))
+}
+
 /// How surely a label is a name: the same words, the same up to a remark behind a comma or in brackets, the same of the owners.
 pub(super) fn labelled(label: &str, name: &[u32]) -> Option<f32> {
     let wanted: Terms = name.iter().copied().collect();
-    let bare = label.trim_start_matches(|c: char| c.is_ascii_digit() || "一二三四五六七八九十（）()、.．：: ".contains(c));
-    let bare =
-        ["其中：", "其中:", "减：", "减:", "加：", "加:"].iter().fold(bare, |text, word| text.strip_prefix(word).unwrap_or(text));
+    let bare = bare_label(label);
     let whole = terms(bare);
     if whole == wanted {
         return Some(3.0);
@@ -601,6 +625,7 @@ pub(super) fn tells_more(token: &str) -> bool {
         "有所",
         "如何",
         "公司",
+        "地区",
         "总额",
         "金额",
         "合计",
@@ -891,8 +916,16 @@ fn undated(text: &str) -> String {
         "note",
         "m",
     ];
+    // `(in millions, except per share data)`
+    let unit = |inside: &str| scale_of(inside).is_some() || inside.contains("except");
     let mut rest = text.to_owned();
-    let mut said: Vec<_> = periods(text).into_iter().map(|(range, _)| range).collect();
+    while let Some((open, close)) = rest.rfind('(').and_then(|open| Some((open, open + rest[open..].find(')')?)))
+        && unit(&rest[open..close])
+    {
+        rest.replace_range(open..=close, " ");
+    }
+    let text = rest.clone();
+    let mut said: Vec<_> = periods(&text).into_iter().map(|(range, _)| range).collect();
     said.sort_by_key(|range| std::cmp::Reverse(range.start));
     for range in said {
         rest.replace_range(range, " ");
