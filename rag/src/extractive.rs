@@ -32,7 +32,7 @@ use crate::{
     conflict::{self, Claim},
     evidence::Evidence,
     glossary::Mention,
-    holdings, list,
+    holdings, list, pack,
     period::{Part, Period, periods, relative},
     quantity::{Unit, quantities},
     question::{Kind, Name, PLACES, Question},
@@ -40,7 +40,7 @@ use crate::{
     sentence::{is_han, one_line, sentences},
     verdict,
 };
-use table::{is_value, tells_more};
+use table::is_value;
 
 /// Least share that the sentence or label must hold itself.
 const ENOUGH_OWN: f32 = 0.15;
@@ -99,7 +99,7 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
     if let Some(items) = list::items(question, evidence) {
         return Draft::quoted(items, vec![]);
     }
-    let reader = Reader::new(question, evidence);
+    let mut reader = Reader::new(question, evidence);
     // Without a company a figure may be anyone's, unless it is that of a study, which is nobody's.
     let filed = filed(evidence);
     let anyones = reader.figure && !reader.named && companies(&filed) > 1;
@@ -107,6 +107,7 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
         return Draft::refused(Reason::WeakEvidence, whose(question));
     }
     let sheets = reader.sheets();
+    reader.parts = reader.parts_of(&sheets);
     if let Some(statements) = reader.computed(&sheets) {
         return Draft::quoted(statements, Vec::new());
     }
@@ -262,6 +263,8 @@ struct Reader<'a> {
     kind: Kind,
     /// Whether it names a figure of reports.
     figure: bool,
+    /// Whether that is an amount of money.
+    money: bool,
     /// The plainest names of what it names in reports.
     mentions: Vec<String>,
     /// The question's words, and their translations.
@@ -284,6 +287,8 @@ struct Reader<'a> {
     filed: bool,
     /// The word for the thing that is asked for: `customers` in `who are the primary customers of`.
     thing: Option<u32>,
+    /// The words of the question that name parts of the company in its tables.
+    parts: Terms,
     /// Whether it asks for a year by the day on which it ends.
     asks_of_year: bool,
     /// The sentences of the evidence as they were weighed, by passage, page and end; empty if there is nothing to weigh by.
@@ -310,33 +315,31 @@ impl<'a> Reader<'a> {
         };
         let left: HashSet<String> = tokens(&rest).into_iter().collect();
         let plain = question.terms.iter().filter(|token| left.contains(*token));
-        let figure = mentions.iter().any(Mention::figure) && matches!(question.kind, Kind::Which | Kind::Other);
-        let kind = if figure { Kind::Number } else { question.kind };
+        let figure = mentions.iter().any(Mention::figure);
+        let kind = if figure && matches!(question.kind, Kind::Which | Kind::Other) { Kind::Number } else { question.kind };
         // A question about reports: what it asks for is named by all of its words.
-        let report = mentions.iter().any(Mention::figure) || question.documents().is_some();
+        let report = figure || question.documents().is_some();
         let rare = |token: &&String| !token.chars().any(is_han) || token.chars().count() > 1 && is_word(token);
         let rarest = plain
             .clone()
             .filter(rare)
             .max_by(|a, b| weight(a).total_cmp(&weight(b)))
             .filter(|_| kind == Kind::Number && report && (question.chinese || mentions.is_empty()));
+        // Yes or no to what, if the sentence does not say its rarest word?
+        let doubts = question.kind == Kind::YesNo && !question.chinese;
+        let doubted = plain.clone().filter(|_| doubts).max_by(|a, b| weight(a).total_cmp(&weight(b))).cloned();
         // `Quick ratio` is named by what stands before it.
         let ratio = question.words.windows(2).find(|pair| matches!(pair[1].as_str(), "ratio" | "margin" | "rate" | "yield"));
         let ratio = ratio.filter(|_| kind == Kind::Number).map(|pair| &pair[0]);
         let filed = question.documents().is_some_and(|named| {
             evidence.documents.iter().any(|source| named.contains(&source.id) && holdings::Held::of(source).filed)
         });
-        // A company's report has a figure for each of its parts: whatever says which one is meant must be there.
-        let part = |token: &String| {
-            filed && (figure || ratio.is_some()) && kind == Kind::Number && !question.chinese && tells_more(token)
-        };
         let must = |token: &String| {
             let foreign = question.chinese && token.chars().all(|c| c.is_ascii_alphabetic()) && token.len() > 1;
             foreign
                 || report && PLACES.contains(&token.as_str()) && token != "中国"
                 || rarest == Some(token)
                 || ratio == Some(token)
-                || part(token)
         };
         let here = concepts(false)
             .chain(plain.map(|token| Word { weight: weight(token), ways: vec![(vec![term(token)], 1.0)], must: must(token) }))
@@ -351,7 +354,8 @@ impl<'a> Reader<'a> {
             question,
             evidence,
             kind,
-            figure: mentions.iter().any(Mention::figure),
+            figure,
+            money: mentions.iter().any(|mention| mention.concept.unit == Some(pack::Unit::Money)),
             mentions: mentions.iter().map(|mention| mention.concept.names[0].clone()).collect(),
             words: [here, abroad],
             pairs: if question.chinese { neighbours(&asked_zh(&folded)) } else { pairs(&question.words) },
@@ -368,8 +372,9 @@ impl<'a> Reader<'a> {
             report,
             named: question.documents().is_some(),
             filed,
-            thing: thing(&folded).filter(|thing| question.terms.contains(thing)).map(|thing| term(&thing)),
+            thing: thing(&folded).filter(|thing| question.terms.contains(thing)).or(doubted).map(|thing| term(&thing)),
             asks_of_year: ["year ended", "year to ", "year ending", "年度"].iter().any(|w| folded.contains(w)),
+            parts: Terms::new(),
             weighed: select::weigh(question, evidence).into_iter().map(|w| ((w.hit, w.part, w.place.end), w)).collect(),
             best: evidence.hits.iter().map(|hit| hit.score).fold(f32::MIN, f32::max),
         }
@@ -396,7 +401,7 @@ impl<'a> Reader<'a> {
                 let mut above = None;
                 for piece in cite::pieces(page, range) {
                     let text = one_line(&page.text[piece.clone()]).into_owned();
-                    let own = terms(&text);
+                    let own = self.own_terms(&text);
                     let whole = leaning(page, above.take(), piece.clone());
                     above = Some(piece.clone());
                     if seen.insert((hit.passage.document.id, part, piece)) {
@@ -407,6 +412,21 @@ impl<'a> Reader<'a> {
             }
         }
         found
+    }
+
+    /// The terms of a sentence; where a company's figure is asked for, without those of the names of other figures: `cash provided
+    /// by operating activities` does not speak of cash.
+    fn own_terms(&self, text: &str) -> Terms {
+        if !self.filed || !self.figure || self.kind != Kind::Number {
+            return terms(text);
+        }
+        let folded = fold(text);
+        let (mentions, mut rest) = self.question.pack.glossary.mentions(&folded);
+        for mention in mentions.iter().filter(|mention| self.mentions.contains(&mention.concept.names[0])) {
+            rest.push(' ');
+            rest.push_str(&mention.name);
+        }
+        terms(&rest)
     }
 
     fn scene(&self, at: usize, hit: &'a Hit) -> Scene<'a> {
@@ -452,7 +472,8 @@ impl<'a> Reader<'a> {
             return None;
         }
         let heading = block.is_some_and(|b| matches!(b.kind, BlockKind::Heading(_)));
-        if header || heading || text.ends_with(['?', '？', ':', '：']) {
+        let caption = table.is_some() && row.is_none();
+        if header || heading || caption || text.ends_with(['?', '？', ':', '：']) {
             // It announces something or asks; it says nothing.
             return None;
         }
@@ -472,7 +493,9 @@ impl<'a> Reader<'a> {
             (true, false) => FILED,
             _ => (ENOUGH_OWN, least),
         };
-        let names_it = !self.filed || abroad || self.thing.is_none_or(|thing| own.contains(&thing));
+        let says = |term: &u32| own.contains(term) || before.contains(term);
+        let names_it =
+            !self.filed || abroad || self.thing.is_none_or(|thing| own.contains(&thing)) && self.parts.iter().all(says);
         let mut enough = held.near >= near_least && held.own >= own_least && fit > -0.2 && held.musts && names_it;
         let weighed = self.weighed.get(&(scene.at, part, piece.end)).filter(|_| !abroad);
         let chance = weighed.and_then(|weighed| weighed.chance).filter(|_| !self.report);
@@ -598,8 +621,13 @@ impl<'a> Reader<'a> {
                     .filter(|q| q.is_amount() && new(q.range.clone()) && !(self.figure && lasts(q.unit)))
                     // `the five largest customers`
                     .filter(|q| !self.figure || text[q.range.clone()].contains(|c: char| c.is_numeric()))
-                    // An amount is not told by its share of something.
-                    .filter(|q| !(self.figure && self.amount && matches!(q.unit, Unit::Percent | Unit::Point)))
+                    // An amount is not told by its share of something, nor what is counted.
+                    .filter(|q| {
+                        let amount = self.figure && self.amount || self.counted.is_some() && !self.percent;
+                        !(amount && matches!(q.unit, Unit::Percent | Unit::Point))
+                    })
+                    // `the 25 largest customers`: money is told in money.
+                    .filter(|q| !(self.filed && self.money && self.amount && !matches!(q.unit, Unit::Money(_))))
                     // `COVID-19` is no amount.
                     .filter(|q| {
                         !text[..q.range.start].trim_end_matches('-').ends_with(char::is_alphabetic)
@@ -749,10 +777,14 @@ impl<'a> Reader<'a> {
         let share = |unit: Unit| matches!(unit, Unit::Percent | Unit::Point);
         let figure =
             |piece: &str| quantities(piece).iter().any(|q| q.is_amount() && !lasts(q.unit) && !(self.amount && share(q.unit)));
-        by_period(text).into_iter().filter(|piece| figure(piece)).any(|piece| {
-            let said = periods(piece);
-            let own = || scene.reports.iter().any(|own| own.answers(period));
-            if said.is_empty() { own() } else { said.iter().any(|(_, said)| said.answers(period)) }
+        // A piece without a period speaks for the one before it, the first for that of the report.
+        let mut of = scene.reports.clone();
+        by_period(text).into_iter().any(|piece| {
+            let said: Vec<Period> = periods(piece).into_iter().map(|(_, period)| period).collect();
+            if !said.is_empty() {
+                of = said;
+            }
+            figure(piece) && of.iter().any(|said| said.answers(period))
         })
     }
 
@@ -763,7 +795,8 @@ impl<'a> Reader<'a> {
             return Some((None, 0.0));
         }
         let mut said: Vec<Period> = periods(text).into_iter().map(|(_, period)| period).filter(|p| p.year.is_some()).collect();
-        said.extend(relative(text, scene.reports.iter().find_map(|p| p.year)));
+        let plain = COMPARED_ZH.iter().fold(text.to_owned(), |text, word| text.replace(word, " "));
+        said.extend(relative(&plain, scene.reports.iter().find_map(|p| p.year)));
         if let Some(period) = asked.iter().find(|asked| said.iter().any(|said| said.answers(**asked))) {
             let lower = text.to_lowercase();
             let part = ["three months", "six months", "nine months", "quarter"].iter().any(|w| lower.contains(w));
@@ -790,6 +823,10 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+/// What a change is measured against: it says nothing of the period that is spoken of.
+const COMPARED_ZH: &[&str] =
+    &["比上年", "较上年末", "较上年", "比去年", "较去年", "比上期", "较上期", "较年初", "较期初", "比年初", "与上年相比"];
 
 /// The pieces of a sentence that each speak of one period: `revenue was $5 million in 2023`, `over 2022`.
 fn by_period(text: &str) -> Vec<&str> {

@@ -52,6 +52,13 @@ pub struct Mention<'a> {
     pub concept: &'a Concept,
 }
 
+/// A folded name, and without the small words of Chinese that a question may leave out: `归属上市公司股东净利润`.
+fn spellings(name: String) -> impl Iterator<Item = String> {
+    let bare = name.replace(['的', '于'], "");
+    let other = (bare != name).then_some(bare);
+    std::iter::once(name).chain(other)
+}
+
 impl Concept {
     /// All its names, each as terms.
     pub fn terms(&self) -> &[Vec<u32>] {
@@ -167,7 +174,7 @@ impl Glossary {
             problems.push(file.problem(number, problem));
             return;
         }
-        self.names.push((folded, at));
+        self.names.extend(spellings(folded).map(|name| (name, at)));
         let concept = &mut self.concepts[at];
         concept.names.push(name.trim().to_owned());
         let as_terms = |name: &String| tokens(name).iter().map(|token| term(token)).collect();
@@ -214,7 +221,8 @@ impl Glossary {
     pub(crate) fn merge(&mut self, other: &Self) {
         for concept in &other.concepts {
             if concept.names.iter().all(|name| self.find(name).is_none()) {
-                self.names.extend(concept.names.iter().map(|name| (fold(name).into_owned(), self.concepts.len())));
+                let names = concept.names.iter().flat_map(|name| spellings(fold(name).into_owned()));
+                self.names.extend(names.map(|name| (name, self.concepts.len())));
                 self.concepts.push(concept.clone());
             }
         }

@@ -467,6 +467,10 @@ impl Subject {
         if first == folded && first.len() >= 3 {
             return true;
         }
+        // `Qiji Drive` for `Qiji Drive Technology`
+        if folded.split(' ').count() >= 2 && self.words.join(" ").starts_with(&format!("{folded} ")) {
+            return true;
+        }
         let letters: String = folded.chars().filter(char::is_ascii_alphanumeric).collect();
         (2..=6).contains(&letters.len()) && self.words.len() >= 2 && made_of(letters.as_bytes(), &self.words)
     }
@@ -987,6 +991,8 @@ const ASKING_ZH: &[&str] = &[
     "告诉我",
     "分别",
     "账面价值",
+    "预计",
+    "预测",
     "余额",
     "金额",
     "数额",
@@ -1036,7 +1042,7 @@ const ASIDES: &[&str] = &[
 /// The question without its asides, periods, names that a document bears, and question words.
 fn content(text: &str, chinese: bool, dated: &[(std::ops::Range<usize>, Period)], names: &[Name]) -> String {
     let mut content = blank(text, dated.iter().map(|(r, _)| r.clone()));
-    for rest in [" 末", " 底", " 度"] {
+    for rest in [" 末", " 底", " 度", " 财年", " 财务年度", " 会计年度"] {
         // `2023年末商誉`: what is left of the period behind its year.
         content = content.replace(rest, " ");
     }
@@ -1114,7 +1120,7 @@ fn asking(token: &str) -> bool {
     const WORDS: &[&str] = &[
         "what", "which", "who", "whom", "whose", "when", "where", "why", "how", "much", "mani", "name", "list", "give", "pleas",
         "tell", "be", "did", "does", "amount", "fiscal", "year", "fy", "end", "annual", "report", "accord", "document", "valu",
-        "s", "compar", "mention", "any", "ani", "ongo",
+        "s", "compar", "expect", "forecast", "mention", "any", "ani", "ongo",
     ];
     WORDS.contains(&token) || LEGAL_EN.contains(&token) && !matches!(token, "trust" | "hold" | "group")
 }

@@ -104,6 +104,11 @@ fn outdated(question: &Question, evidence: &Evidence) -> Option<String> {
     let newest = evidence.documents.iter().filter(of).flat_map(years).filter_map(|period| period.year).max()?;
     let asked = question.periods.iter().map(|period| period.year).collect::<Option<Vec<_>>>()?;
     let first = asked.iter().min().filter(|first| **first > newest)?;
+    // A forecast for the year may be there, only not for what is asked.
+    let foretold = |hit: &Hit| hit.passage.text.contains(&first.to_string());
+    if evidence.hits.iter().any(foretold) {
+        return None;
+    }
     Some(match question.chinese {
         true => format!("资料中最新的是{newest}年的报告，还没有{first}年的内容"),
         false => format!("The newest report here is for {newest}; there is nothing for {first} yet"),

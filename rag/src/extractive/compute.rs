@@ -11,10 +11,10 @@ use index::{
 };
 
 use super::{
-    Reader, Terms,
+    Reader, Terms, Word,
     plan::{Plan, What},
     ratio::{self, Formula, Ratio, Shown},
-    table::{Series, Sheet, Value, asking_part, labelled, tells_more},
+    table::{Metric, Series, Sheet, Value, asking_part, labelled, tells_more, undated},
     terms,
 };
 use crate::{
@@ -25,6 +25,11 @@ use crate::{
     question::Kind,
     sentence::one_line,
 };
+
+/// Least share of what is asked that a column and what stands over it say, where its rows are set against each other.
+const HEADS: f32 = 0.6;
+/// What a word counts that stands over the table only.
+const OVER: f32 = 0.9;
 
 /// A value with where it stands.
 #[derive(Clone, Copy)]
@@ -50,7 +55,7 @@ impl<'a> Reader<'a> {
     pub(super) fn computed(&self, sheets: &[Sheet<'a>]) -> Option<Vec<Statement>> {
         // With a condition that no table knows, or over several reports without a period, any result would be a guess.
         let reports = self.question.documents().map_or(0, |named| named.len());
-        if self.conditional() {
+        if self.conditional() || self.kind == Kind::Why {
             return None;
         }
         if let Some((name, ratios)) = ratio::asked(&self.folded)
@@ -62,6 +67,7 @@ impl<'a> Reader<'a> {
         let plan = Plan::of(self.question).filter(|_| !self.question.periods.is_empty() || reports <= 1)?;
         match (plan.what, plan.figures.as_slice()) {
             (What::Extreme(most), [figure]) => self.extreme(sheets, figure, most),
+            (What::Leader(most), [figure]) => self.leader(sheets, figure, &plan.periods, most),
             (What::Periods, [figure]) => self.dated(sheets, figure),
             (what, [figure]) => self.over_time(sheets, what, figure, &plan.periods),
             (what, [a, b]) => self.set_against(sheets, what, a, b, plan.periods.first().copied()),
@@ -96,8 +102,9 @@ impl<'a> Reader<'a> {
 
     /// Whether the question wants something worked out: then no single figure of a table is its answer.
     pub(super) fn works_out(&self, sheets: &[Sheet]) -> bool {
-        let works_out = |(name, _): (&str, _)| !self.states(sheets, name) && self.of_the_whole(name);
-        ratio::asked(&self.folded).is_some_and(works_out) || Plan::of(self.question).is_some()
+        let works_out = |(name, _): (&str, _)| self.kind != Kind::Why && !self.states(sheets, name) && self.of_the_whole(name);
+        let plan = Plan::of(self.question).filter(|plan| !matches!(plan.what, What::Leader(_)));
+        ratio::asked(&self.folded).is_some_and(works_out) || plan.is_some()
     }
 
     /// A change, mean or sum of one figure over periods.
@@ -207,7 +214,11 @@ impl<'a> Reader<'a> {
                     }
                     let speaks = |value: &&Value| period.is_none_or(|p| self.speaks(value, p, sheet).is_some());
                     let Some(value_a) = series_a.values.iter().find(speaks) else { continue };
-                    let same = |value: &&Value| speaks(value) && (value.when == value_a.when || value.header == value_a.header);
+                    let same = |value: &&Value| {
+                        let column = |value: &Value| undated(&value.header);
+                        speaks(value)
+                            && (value.header == value_a.header || value.when == value_a.when && column(value) == column(value_a))
+                    };
                     let Some(value_b) = series_b.values.iter().find(same) else { continue };
                     let found = |series, value| Found { sheet, series, value };
                     best = Some((score, found(series_a, value_a), found(series_b, value_b)));
@@ -292,6 +303,64 @@ impl<'a> Reader<'a> {
             (false, false) => format!("{year}: {name} was lowest with {shown}, against {}", rest.join(", ")),
         };
         Some(vec![placed(said, std::iter::once(winner).chain(others))])
+    }
+
+    /// Whose figure is most, or least: the rows of one column, set against each other.
+    fn leader(&self, sheets: &[Sheet<'a>], figure: &str, periods: &[Period], most: bool) -> Option<Vec<Statement>> {
+        let metric = self.metric(figure);
+        let mut best: Option<(f32, Vec<Found>)> = None;
+        for sheet in sheets {
+            let mut columns: Vec<(String, Vec<Found>)> = Vec::new();
+            for series in sheet.series.iter().filter(|series| !is_rest(&series.label)) {
+                for value in &series.values {
+                    let speaks = |period: &Period| self.speaks(value, *period, sheet).is_some();
+                    let forecast = ["forecast", "预测", "预计"].iter().any(|word| fold(&value.header).contains(word));
+                    if !periods.is_empty() && !periods.iter().any(speaks) || forecast && !super::plans(&self.folded) {
+                        continue;
+                    }
+                    let found = Found { sheet, series, value };
+                    match columns.iter_mut().find(|(header, _)| *header == value.header) {
+                        Some((_, rows)) => rows.push(found),
+                        None => columns.push((value.header.clone(), vec![found])),
+                    }
+                }
+            }
+            for (header, rows) in columns.into_iter().filter(|(_, rows)| rows.len() >= 3) {
+                let score = self.heads(&metric, sheet, &header);
+                let labels: HashSet<&str> = rows.iter().map(|row| row.series.label.as_str()).collect();
+                let better = best.as_ref().is_none_or(|(known, _)| score > *known);
+                if score >= HEADS && better && labels.len() == rows.len() {
+                    best = Some((score, rows));
+                }
+            }
+        }
+        let (_, mut rows) = best?;
+        rows.sort_by(|a, b| b.value.number.total_cmp(&a.value.number));
+        if !most {
+            rows.reverse();
+        }
+        let [first, second, ..] = rows.as_slice() else { return None };
+        if first.value.number == second.value.number {
+            return None;
+        }
+        let name = |row: &Found| one_line(row.series.label.trim()).into_owned();
+        let (a, b, header, unit) = (bare(first), bare(second), one_line(&first.value.header).into_owned(), self.unit_of(first));
+        let said = match (self.question.chinese, most) {
+            (true, true) => format!("{}最高，{header}为{a}{unit}；其次是{}，{b}", name(first), name(second)),
+            (true, false) => format!("{}最低，{header}为{a}{unit}；其次是{}，{b}", name(first), name(second)),
+            (false, true) => format!("{} is highest ({header}: {a}{unit}), before {} with {b}", name(first), name(second)),
+            (false, false) => format!("{} is lowest ({header}: {a}{unit}), before {} with {b}", name(first), name(second)),
+        };
+        Some(vec![placed(said, rows.iter().take(2).copied())])
+    }
+
+    /// How much of a figure's name a column says, with what stands over its table.
+    fn heads(&self, metric: &Metric, sheet: &Sheet, header: &str) -> f32 {
+        let own = terms(&header.replace('_', " "));
+        let total: f32 = metric.words.iter().map(|word| word.weight).sum();
+        let held = |word: &Word| word.share(&own).max(OVER * word.share(&sheet.about));
+        let said = metric.words.iter().map(|word| word.weight * held(word)).sum::<f32>() / total.max(1e-6);
+        said + sheet.standing
     }
 
     /// The periods for which a table has a figure.
@@ -657,6 +726,13 @@ fn is_cost(name: &str, label: &str) -> bool {
 fn bare(term: &Found) -> String {
     let shown = number(term.value.number, term.value.decimals);
     if term.value.percent { format!("{shown}%") } else { shown }
+}
+
+/// Whether a row sums up others, or is what is left of them.
+fn is_rest(label: &str) -> bool {
+    const WORDS: &[&str] = &["合计", "总计", "小计", "其他", "其它", "平均", "total", "other", "rest of", "average", "all "];
+    let label = fold(label);
+    WORDS.iter().any(|word| label.contains(word))
 }
 
 /// A number with thousands separators and at most so many decimals.

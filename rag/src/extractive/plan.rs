@@ -37,6 +37,8 @@ pub(super) enum What {
     Ratio,
     /// In which period it was most, or least.
     Extreme(bool),
+    /// Whose figure is most, or least, among the rows of a table.
+    Leader(bool),
     /// For which periods there is a figure.
     Periods,
 }
@@ -121,6 +123,18 @@ fn english(folded: &str, question: &Question) -> Option<Plan> {
         let figure = without(text, &[word, "which", "year", "period", "quarter", "amount"]);
         return Some(Plan { what: What::Extreme(most), figures: vec![figure], periods: vec![] });
     }
+    if let Some((word, most)) =
+        ["which ", "what "].iter().any(|asks| folded.starts_with(asks)).then(|| superlative(folded)).flatten()
+    {
+        let noun = folded.split_whitespace().nth(1).unwrap_or_default();
+        let figure = without(text, &[word, noun, "had", "has", "have", "with", "ranked", "ranks"]);
+        let plain = matches!(noun, "is" | "was" | "are" | "were" | "the");
+        return (!plain && !figure.is_empty()).then(|| Plan {
+            what: What::Leader(most),
+            figures: vec![figure],
+            periods: question.periods.clone(),
+        });
+    }
     if any(&["which years", "what years", "which fiscal years", "what fiscal years", "which periods"]) {
         const ASKS: &[&str] = &["provide", "provided", "table", "information", "data", "which", "years", "show", "present"];
         return Some(Plan { what: What::Periods, figures: vec![without(text, ASKS)], periods: vec![] });
@@ -156,6 +170,49 @@ fn english(folded: &str, question: &Question) -> Option<Plan> {
     Some(Plan { what, figures, periods })
 }
 
+/// The word by which an English question asks for what is most, or least.
+fn superlative(folded: &str) -> Option<(&'static str, bool)> {
+    let find = |words: Phrases| words.iter().copied().find(|word| word_at(folded, word).is_some());
+    find(MOST).or_else(|| find(&["most"])).map(|word| (word, true)).or_else(|| find(LEAST).map(|word| (word, false)))
+}
+
+/// The same in Chinese, and what is ranked: it heads the rows and names no figure.
+const LEADS_ZH: &[(&str, bool)] = &[
+    ("排名第一", true),
+    ("位居第一", true),
+    ("第一", true),
+    ("居首", true),
+    ("最高", true),
+    ("最大", true),
+    ("最多", true),
+    ("最低", false),
+    ("最小", false),
+    ("最少", false),
+];
+const OWNERS_ZH: &[&str] = &[
+    "企业",
+    "公司",
+    "厂商",
+    "机构",
+    "国家",
+    "地区",
+    "省份",
+    "城市",
+    "应用场景",
+    "场景",
+    "产品",
+    "品类",
+    "业务",
+    "行业",
+    "客户",
+    "供应商",
+    "项目",
+];
+
+fn leads(folded: &str) -> Option<bool> {
+    LEADS_ZH.iter().find(|(word, _)| folded.contains(word)).map(|(_, most)| *most)
+}
+
 /// Whether a question asks how far something moved in a period: `by how much did net sales change in 2022?`.
 fn moves(folded: &str) -> bool {
     const VERBS: &[&str] = &["change", "increase", "decrease", "decline", "drop"];
@@ -176,6 +233,10 @@ const GROWTH_ZH: Phrases = &[
     "同比变化",
     "同比变动",
     "同比增长",
+    "同比增加了多少",
+    "同比减少了多少",
+    "同比下降了多少",
+    "同比下降多少",
     "同比下降",
     "同比减少",
     "增长率",
@@ -225,6 +286,16 @@ fn chinese(folded: &str, question: &Question) -> Option<Plan> {
         let figure = text.replace(word, " ").replace("一年", " ").replace('年', " ");
         return Some(Plan { what: What::Extreme(most), figures: vec![figure], periods: vec![] });
     }
+    if let Some(most) = ["哪家", "哪个", "哪一家", "哪一个", "哪种", "哪类", "谁"]
+        .iter()
+        .any(|asks| folded.contains(asks))
+        .then(|| leads(folded))
+        .flatten()
+    {
+        let figure =
+            LEADS_ZH.iter().map(|(word, _)| word).chain(OWNERS_ZH).fold(text.to_owned(), |rest, word| rest.replace(word, " "));
+        return Some(Plan { what: What::Leader(most), figures: vec![figure], periods: question.periods.clone() });
+    }
     let last = |what: What, phrases: Phrases| {
         let stands = phrases.iter().copied().filter(|phrase| folded.contains(phrase)).max_by_key(|phrase| phrase.len())?;
         let mut figure = phrases.iter().fold(text.to_owned(), |rest, phrase| rest.replace(phrase, " "));
@@ -232,7 +303,7 @@ fn chinese(folded: &str, question: &Question) -> Option<Plan> {
         while let Some(rest) = MOVES_ZH.iter().find_map(|word| figure.trim_end().strip_suffix(word)) {
             figure = rest.to_owned();
         }
-        Some((folded.rfind(stands)?, what, vec![figure]))
+        Some(((folded.rfind(stands)? + stands.len(), stands.len()), what, vec![figure]))
     };
     let (_, what, figures) =
         [last(What::Growth, GROWTH_ZH), last(What::Change, CHANGE_ZH), last(What::Average, AVERAGE_ZH), last(What::Sum, SUM_ZH)]

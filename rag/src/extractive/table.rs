@@ -34,7 +34,7 @@ const AROUND: f32 = 0.3;
 const BESIDE: f32 = 0.1;
 
 /// What the label of a figure may say more or less than its name.
-const FILLERS: &str = "net total consolidated 净额 合计";
+const FILLERS: &str = "net total consolidated 净额 合计 总计";
 
 /// A table of the evidence.
 pub(super) struct Sheet<'a> {
@@ -44,9 +44,9 @@ pub(super) struct Sheet<'a> {
     pub page: &'a Page,
     pub document: DocumentId,
     /// How well it was found, against the best.
-    standing: f32,
+    pub standing: f32,
     /// The terms of its caption, headings and title.
-    about: Terms,
+    pub about: Terms,
     around: Terms,
     pub headings: String,
     pub caption: String,
@@ -165,6 +165,21 @@ impl<'a> Reader<'a> {
         sheets
     }
 
+    /// The words of the question that head rows of the company's tables, and name no figure: its parts.
+    pub(super) fn parts_of(&self, sheets: &[Sheet]) -> Terms {
+        if !self.filed || self.kind != Kind::Number {
+            return Terms::new();
+        }
+        let mut heads = Terms::new();
+        for series in sheets.iter().flat_map(|sheet| &sheet.series) {
+            let names = [bare_label(&series.label), &series.above].map(terms);
+            heads.extend(names.into_iter().filter(|name| name.len() <= 2).flatten());
+        }
+        let rest = self.question.pack.glossary.mentions(&fold(&self.question.subject)).1;
+        let asked = tokens(&rest).into_iter().filter(|token| tells_more(token) && self.question.terms.contains(token));
+        asked.map(|token| term(&token)).filter(|term| heads.contains(term)).collect()
+    }
+
     /// The figure that a part of the question names.
     pub(super) fn metric(&self, text: &str) -> Metric {
         let folded = fold(asking_part(text, &self.question.pack.glossary));
@@ -234,7 +249,7 @@ impl<'a> Reader<'a> {
         let own = terms(bare_label(&series.label));
         let mut both = own.clone();
         both.extend(terms(&series.above));
-        let (mut mine, mut near, mut total, mut musts) = (0.0, 0.0, 0.0, true);
+        let (mut mine, mut grouped, mut near, mut total, mut musts) = (0.0, 0.0, 0.0, 0.0, true);
         for word in &metric.words {
             // A name of reports is held as a whole: `net gains on sale` is not `net sales`.
             let named = word.must && word.ways.len() > 1;
@@ -243,6 +258,7 @@ impl<'a> Reader<'a> {
             let about = if named { spoken(word, &sheet.caption) } else { word.share(&sheet.about) };
             let beside = share.max(GROUP * above).max(ABOUT * about);
             mine += word.weight * share;
+            grouped += word.weight * share.max(above);
             near += word.weight * beside.max(AROUND * word.share(&sheet.around));
             total += word.weight;
             musts &= !word.must || beside >= ABOUT * SYNONYM - 0.01;
@@ -250,14 +266,17 @@ impl<'a> Reader<'a> {
         if total <= 0.0 {
             return Fit { score: 0.0, enough: false };
         }
-        let (mine, near) = (mine / total, near / total);
+        let (mine, grouped, near) = (mine / total, grouped / total, near / total);
         let asked: Terms = metric.words.iter().flat_map(|w| w.ways.iter().flat_map(|(way, _)| way.iter().copied())).collect();
         let extra = own.iter().filter(|term| !asked.contains(term)).count() as f32 / own.len().max(1) as f32;
+        // A row that is called nothing but the total is all that the caption speaks of.
+        let total = !self.named && !own.is_empty() && own.is_subset(&terms(FILLERS));
+        let (mine, extra) = if total { (near, 0.0) } else { (mine, extra) };
         let label = plain_words(&fold(bare_label(&series.label)));
         let exact = !label.trim().is_empty() && metric.phrase.contains(&label);
         let score = 0.5 * mine + 0.5 * near + if exact { 0.2 } else { 0.0 } - 0.3 * extra + sheet.standing;
         let limits = &self.question.pack.thresholds;
-        let enough = musts && near >= limits.row && mine > 0.0 && (mine >= 0.3 || exact);
+        let enough = musts && near >= limits.row && mine > 0.0 && (grouped >= 0.3 || exact);
         Fit { score, enough: enough && self.surely(metric, sheet, series) }
     }
 
@@ -856,7 +875,7 @@ fn is_dated(text: &str) -> bool {
 }
 
 /// What a header says beside its period and unit.
-fn undated(text: &str) -> String {
+pub(super) fn undated(text: &str) -> String {
     const PERIOD: &[&str] = &[
         "year",
         "years",
