@@ -466,7 +466,8 @@ impl Sheet<'_> {
 
     /// What its figures are counted in: the scale of the unit line, which a share and a figure per share are exempt from.
     pub(super) fn scale(&self, series: &Series, value: &Value) -> f64 {
-        let label = fold(&format!("{} {}", series.label, series.above)).into_owned();
+        // `operations` is no ratio.
+        let label = fold(&format!("{} {}", series.label, series.above)).replace("operation", " ");
         let exempt = value.percent
             || ["per share", "per common share", "每股", "%", "ratio", "率", "percent", "number of", "employees", "人数"]
                 .iter()
