@@ -11,6 +11,7 @@ mod plan;
 mod ratio;
 pub(crate) mod rows;
 pub(crate) mod table;
+mod told;
 mod when;
 
 use std::{
@@ -64,6 +65,12 @@ const NEARLY_SURE: f32 = 0.45;
 const PLENTY: f32 = 0.75;
 /// Least share of what the first sentence leaves out that another one must hold to answer the rest.
 const REST: f32 = 0.4;
+/// What a sentence gains that tells what its subject is (`主营业务为…`) over those that only speak of it.
+const TOLD: f32 = 0.25;
+/// What the word for the kind of thing counts that is asked for (`century` in `in which century`): an answer need not say it.
+const OF_KIND: f32 = 0.3;
+/// How far, in bytes, a name may stand from what it is asked for as.
+const BESIDE: usize = 60;
 /// Most statements of an answer that asks for one thing.
 const STATEMENTS: usize = 2;
 
@@ -127,6 +134,10 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
         candidates.extend(found);
     }
     candidates.retain(|candidate| !anyones || !filed.iter().any(|source| source.id == candidate.document));
+    if reader.subject.is_some() && !reader.figure {
+        // No value says who or what something is.
+        candidates.retain(|c| c.statement.focus.is_empty() || !quantities(&c.statement.text).iter().any(|q| q.is_amount()));
+    }
     let other_period = candidates.is_empty() || candidates.iter().any(|candidate| candidate.other_period);
     candidates.retain(|candidate| candidate.enough);
     if candidates.is_empty() && other_period && !question.periods.is_empty() && !reported(question, evidence) {
@@ -140,7 +151,9 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
     if let Some((sides, said)) = conflict::dispute(question, evidence, &claims) {
         return Draft::quoted(sides, vec![said]).with_chance(chance);
     }
-    let (statements, missing) = compose(question, evidence, candidates);
+    // Of a company's own report one sentence says who or where: the next one speaks of somebody else.
+    let single = reader.filed && matches!(reader.kind, Kind::Who | Kind::Where | Kind::When);
+    let (statements, missing) = compose(question, evidence, candidates, single);
     Draft::quoted(statements, missing).with_chance(chance)
 }
 
@@ -289,6 +302,12 @@ struct Reader<'a> {
     thing: Option<u32>,
     /// The words of the question that name parts of the company in its tables.
     parts: Terms,
+    /// Whether `thing` is only the kind of what is asked for (`city` in `in which city`), which its kind of answer shows.
+    of_kind: bool,
+    /// Whether reports are held, none of which it names.
+    reports: bool,
+    /// What a Chinese question asks about: `主营业务` in `…的主营业务是什么`.
+    subject: Option<String>,
     /// Whether it asks for a year by the day on which it ends.
     asks_of_year: bool,
     /// The sentences of the evidence as they were weighed, by passage, page and end; empty if there is nothing to weigh by.
@@ -316,7 +335,12 @@ impl<'a> Reader<'a> {
         let left: HashSet<String> = tokens(&rest).into_iter().collect();
         let plain = question.terms.iter().filter(|token| left.contains(*token));
         let figure = mentions.iter().any(Mention::figure);
-        let kind = if figure && matches!(question.kind, Kind::Which | Kind::Other) { Kind::Number } else { question.kind };
+        let folded = fold(&question.text).into_owned();
+        let kind = match question.kind {
+            Kind::Which | Kind::Other if figure => Kind::Number,
+            Kind::Which | Kind::Other | Kind::List if told::asks_for_a_name(&folded) => Kind::Who,
+            kind => kind,
+        };
         // A question about reports: what it asks for is named by all of its words.
         let report = figure || question.documents().is_some();
         let rare = |token: &&String| !token.chars().any(is_han) || token.chars().count() > 1 && is_word(token);
@@ -341,6 +365,9 @@ impl<'a> Reader<'a> {
                 || rarest == Some(token)
                 || ratio == Some(token)
         };
+        let of_kind = matches!(kind, Kind::Where | Kind::When) || told::asks_for_a_name(&folded);
+        let asked_kind = told::kind(&folded).filter(|_| !report || of_kind);
+        let weight = |token: &String| weight(token) * if asked_kind.as_ref() == Some(token) { OF_KIND } else { 1.0 };
         let here = concepts(false)
             .chain(plain.map(|token| Word { weight: weight(token), ways: vec![(vec![term(token)], 1.0)], must: must(token) }))
             .collect();
@@ -349,7 +376,6 @@ impl<'a> Reader<'a> {
             Word { weight: 1.0, ways, must: false }
         };
         let abroad = concepts(true).chain(lexicon::translate(&rest).into_iter().map(senses)).collect();
-        let folded = fold(&question.text).into_owned();
         Self {
             question,
             evidence,
@@ -373,6 +399,9 @@ impl<'a> Reader<'a> {
             named: question.documents().is_some(),
             filed,
             thing: thing(&folded).filter(|thing| question.terms.contains(thing)).or(doubted).map(|thing| term(&thing)),
+            of_kind,
+            reports: question.documents().is_none() && evidence.documents.iter().any(|source| holdings::Held::of(source).filed),
+            subject: told::subject(&folded, &question.subject),
             asks_of_year: ["year ended", "year to ", "year ending", "年度"].iter().any(|w| folded.contains(w)),
             parts: Terms::new(),
             weighed: select::weigh(question, evidence).into_iter().map(|w| ((w.hit, w.part, w.place.end), w)).collect(),
@@ -402,7 +431,7 @@ impl<'a> Reader<'a> {
                 for piece in cite::pieces(page, range) {
                     let text = one_line(&page.text[piece.clone()]).into_owned();
                     let own = self.own_terms(&text);
-                    let whole = leaning(page, above.take(), piece.clone());
+                    let whole = captioned(page, &piece).unwrap_or_else(|| leaning(page, above.take(), piece.clone()));
                     above = Some(piece.clone());
                     if seen.insert((hit.passage.document.id, part, piece)) {
                         found.extend(self.sentence(&scene, part, page, whole, text, &own, &before));
@@ -494,8 +523,9 @@ impl<'a> Reader<'a> {
             _ => (ENOUGH_OWN, least),
         };
         let says = |term: &u32| own.contains(term) || before.contains(term);
-        let names_it =
-            !self.filed || abroad || self.thing.is_none_or(|thing| own.contains(&thing)) && self.parts.iter().all(says);
+        let names_it = !self.filed
+            || abroad
+            || (self.of_kind || self.thing.is_none_or(|thing| own.contains(&thing))) && self.parts.iter().all(says);
         let mut enough = held.near >= near_least && held.own >= own_least && fit > -0.2 && held.musts && names_it;
         let weighed = self.weighed.get(&(scene.at, part, piece.end)).filter(|_| !abroad);
         let chance = weighed.and_then(|weighed| weighed.chance).filter(|_| !self.report);
@@ -508,6 +538,8 @@ impl<'a> Reader<'a> {
             }
         }
         let sure = chance.unwrap_or(if fit > -0.2 && held.musts { held.near } else { 0.5 * held.near });
+        // Where reports are held but none is named, what the question names must stand in the passage.
+        enough &= !self.reports || weighed.is_none_or(|weighed| !weighed.lacks_names());
         let text = one_line(&page.text[piece.clone()]).into_owned();
         let candidate = self.candidate(scene, part, piece, text, vec![], enough, score, agreement);
         Some(Candidate { sure: Some(sure), chance, affirms: weighed.and_then(Weighed::affirms), ..candidate })
@@ -557,6 +589,7 @@ impl<'a> Reader<'a> {
         let words = &self.words[language];
         let (mut own_sum, mut own_total, mut near, mut total) = (0.0, 0.0, 0.0, 0.0);
         let mut musts = true;
+        let mut lacking = 0;
         for (word, share) in words.iter().zip(&scene.shares[language]) {
             let mine = word.share(own);
             let above = word.share(before);
@@ -567,19 +600,23 @@ impl<'a> Reader<'a> {
             total += word.weight;
             if word.must {
                 // A figure is told by its own row or sentence; of anything else the passage may speak as a whole.
-                let (leant, around) = match (self.figure, self.filed && self.kind == Kind::Number) {
-                    (true, true) => (0.0, 0.0),
-                    (true, false) | (false, true) => (share.leant, 0.0),
+                let (leant, around) = match (self.figure, self.filed) {
+                    (true, true) if self.kind == Kind::Number => (0.0, 0.0),
+                    (true, _) => (share.leant, 0.0),
+                    (_, true) if matches!(self.kind, Kind::Number | Kind::Who) => (share.leant, 0.0),
                     _ => (share.leant, share.around),
                 };
                 musts &= mine.max(above).max(leant).max(around) >= SYNONYM - 0.01;
             }
+            lacking += usize::from(mine.max(above) < SYNONYM - 0.01);
         }
         if total <= 0.0 {
             // A question of names and periods alone: whatever speaks of them.
             let enough = self.question.pack.thresholds.sentence;
             return Held { own: enough, near: enough, musts: true };
         }
+        // A date is one of what happened: of the few words that say what, hardly any may be missing.
+        musts &= !(self.filed && self.kind == Kind::When) || 4 * lacking <= words.len();
         Held { own: own_sum / own_total, near: near / total, musts }
     }
 
@@ -608,6 +645,9 @@ impl<'a> Reader<'a> {
         }
         // A piece of a sentence, cut by a page or a box, says nothing sure.
         if self.filed && text.starts_with(|c: char| c.is_ascii_lowercase()) {
+            return None;
+        }
+        if self.filed && told::under(&lower, &self.folded, self.roles()) {
             return None;
         }
         if self.filed && (self.another(&lower) || self.kind == Kind::YesNo && supposes(&lower)) {
@@ -672,6 +712,7 @@ impl<'a> Reader<'a> {
                     "州",
                     "located",
                     "headquarter",
+                    "address",
                     " in ",
                     " at ",
                     " near ",
@@ -679,18 +720,43 @@ impl<'a> Reader<'a> {
             {
                 0.1
             }
-            Kind::Who if !self.question.chinese => {
-                let capitals = text.split_whitespace().skip(1).filter(|w| w.chars().next().is_some_and(char::is_uppercase));
-                let fresh =
-                    capitals.filter(|w| !self.question.text.contains(w.trim_matches(|c: char| !c.is_alphanumeric()))).count();
-                match fresh {
-                    0 if self.filed => -0.3,
-                    0 => -0.1,
-                    _ => 0.1,
-                }
-            }
-            _ => 0.0,
+            Kind::Who if !self.question.chinese => self.names_one(text, &lower),
+            _ => match &self.subject {
+                Some(subject) if told::tells(&lower, subject) => TOLD,
+                Some(_) if self.filed => -0.3,
+                _ => 0.0,
+            },
         })
+    }
+
+    /// The names of what the question speaks of in reports, folded.
+    fn roles(&self) -> impl Iterator<Item = &str> {
+        let mentions = self.question.pack.glossary.concepts().iter();
+        let asked = mentions.filter(|concept| !concept.figure && self.mentions.contains(&concept.names[0]));
+        asked.flat_map(|concept| concept.names.iter().map(String::as_str))
+    }
+
+    /// How well an English sentence names whoever is asked for: by a name beside words of the question.
+    fn names_one(&self, text: &str, lower: &str) -> f32 {
+        let names = told::names(text, &self.folded);
+        let role = self.words[0].iter().any(|word| word.must);
+        let speaks = |part: &str| {
+            let held = terms(part);
+            self.words[0].iter().any(|word| (word.must || !role) && word.share(&held) >= SYNONYM - 0.01)
+        };
+        let beside = |name: &Range<usize>| {
+            let start = text.floor_char_boundary(name.start.saturating_sub(BESIDE));
+            let end = text.ceil_char_boundary((name.end + BESIDE).min(text.len()));
+            speaks(&text[start..name.start]) || speaks(&text[name.end..end])
+        };
+        let past = told::PAST.iter().any(|word| lower.contains(word) && !self.folded.contains(word));
+        match (names.iter().any(beside), self.filed) {
+            (true, true) if past => -0.1,
+            (true, _) => 0.15,
+            (false, true) => -0.3,
+            (false, false) if names.is_empty() => -0.1,
+            (false, false) => 0.0,
+        }
     }
 
     /// Whether a sentence speaks of another figure than the one that is asked for: of a part of it (`storage revenue` for
@@ -900,6 +966,25 @@ fn clause(text: &str, range: Range<usize>) -> &str {
     &text[start..end]
 }
 
+/// A caption in brackets, as forms have it under what they are filled in with (`(Address of principal executive offices)`),
+/// with what stands above it.
+fn captioned(page: &Page, piece: &Range<usize>) -> Option<Range<usize>> {
+    const LINES: usize = 2;
+    let caption = |range: Range<usize>| {
+        let text = page.text.get(range).unwrap_or_default().trim();
+        text.starts_with('(') && text.ends_with(')') && text.contains(char::is_whitespace) && text.contains(char::is_alphabetic)
+    };
+    let at = page.blocks.iter().position(|block| block.range().contains(&piece.start))?;
+    if !caption(page.blocks[at].range()) {
+        return None;
+    }
+    let filled = page.blocks[..at].iter().rev().take(LINES).take_while(|block| {
+        let range = block.range();
+        block.table.is_none() && range.end <= piece.start && !caption(range)
+    });
+    filled.last().map(|first| first.range().start..piece.end)
+}
+
 /// A sentence with the one above it, if it begins with a word that points back to it (`he`, `therefore`, `因此`).
 fn leaning(page: &Page, above: Option<Range<usize>>, piece: Range<usize>) -> Range<usize> {
     const BACK: &[&str] = &["他", "她", "它", "其", "该", "此", "这", "因此", "所以", "为此", "故", "对此"];
@@ -1022,7 +1107,7 @@ fn negated(folded: &str) -> bool {
 }
 
 /// The statements of an answer, best first; where several companies or periods are asked for, one for each, and what is missing.
-fn compose(question: &Question, evidence: &Evidence, candidates: Vec<Candidate>) -> (Vec<Statement>, Vec<String>) {
+fn compose(question: &Question, evidence: &Evidence, candidates: Vec<Candidate>, single: bool) -> (Vec<Statement>, Vec<String>) {
     let facets = facets(question);
     if facets.len() > 1 {
         let mut statements = Vec::new();
@@ -1040,7 +1125,11 @@ fn compose(question: &Question, evidence: &Evidence, candidates: Vec<Candidate>)
             return (statements, missing);
         }
     }
-    let most = if question.kind == Kind::List { STATEMENTS + 1 } else { STATEMENTS };
+    let most = match question.kind {
+        Kind::List => STATEMENTS + 1,
+        _ if single => 1,
+        _ => STATEMENTS,
+    };
     let mut statements: Vec<Statement> = Vec::new();
     let affirms = candidates.first().and_then(|candidate| candidate.affirms);
     let surest = candidates.first().and_then(|candidate| candidate.chance);

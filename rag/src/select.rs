@@ -40,9 +40,18 @@ pub struct Weighed {
 }
 
 impl Weighed {
+    fn of(&self, name: &str) -> f32 {
+        FEATURES.iter().position(|feature| *feature == name).map_or(0.0, |at| self.features[at])
+    }
+
+    /// Whether its passage and title lack a name that the question holds.
+    pub(crate) fn lacks_names(&self) -> bool {
+        self.of("names_missing_passage") > 0.0
+    }
+
     /// Whether the sentence affirms or denies what a yes-or-no question asks; `None` if it does not surely say either.
     pub(crate) fn affirms(&self) -> Option<bool> {
-        let of = |name: &str| FEATURES.iter().position(|feature| *feature == name).map_or(0.0, |at| self.features[at]);
+        let of = |name: &str| self.of(name);
         let all = of("share_own") >= 0.8 && of("missing") < 0.2 && of("names_missing") == 0.0 && of("figures_missing") == 0.0;
         let turned = of("opposite") > 0.0 || of("denies") != 0.0;
         all.then_some(!turned)
