@@ -28,7 +28,10 @@ const TREES: usize = 100;
 /// How sharply a difference of scores decides a pair: scores of look-alike passages differ by hundredths.
 const STEEP: f64 = 20.0;
 /// Trees add to the score of both arms, so they take steps in its unit.
-const SHAPE: Shape = Shape { depth: 3, rate: 0.08 / STEEP, leaf: 60 };
+const SHAPE: Shape = Shape { depth: 3, rate: 0.08 / STEEP, leaf: 150 };
+/// A pair counts less the further apart it is already, so that trees settle what is close rather than stretch what is settled;
+/// this keeps equal scores from counting without bound.
+const CLOSE: f64 = 0.01;
 /// Places that matter.
 const SEEN: usize = 20;
 
@@ -281,8 +284,9 @@ impl Asked {
                 if high.min(low) >= SEEN {
                     break;
                 }
-                let gain = (discount(high) - discount(low)).abs() / ideal;
-                let wrong = 1.0 / (1.0 + (STEEP * (scores[*gold] - scores[*other])).exp());
+                let apart = STEEP * (scores[*gold] - scores[*other]);
+                let gain = (discount(high) - discount(low)).abs() / ideal / (CLOSE + apart.abs());
+                let wrong = 1.0 / (1.0 + apart.exp());
                 let (g, h) = (gain * wrong, gain * wrong * (1.0 - wrong));
                 slopes[*gold] = (slopes[*gold].0 + g, slopes[*gold].1 + h);
                 slopes[*other] = (slopes[*other].0 - g, slopes[*other].1 + h);
