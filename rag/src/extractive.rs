@@ -41,7 +41,7 @@ use crate::{
     sentence::{is_han, one_line, sentences},
     verdict,
 };
-use table::is_value;
+use table::{Sheet, is_value, tells_more};
 
 /// Least share that the sentence or label must hold itself.
 const ENOUGH_OWN: f32 = 0.15;
@@ -123,10 +123,10 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
     if reader.works_out(&sheets) {
         // A sentence may state what could not be worked out, but only with a figure.
         candidates.retain(|c| quantities(&c.statement.text).iter().any(|q| q.is_amount()));
-    } else if let Some(statements) = reader.one_by_one(&sheets) {
+    } else if let Some(statements) = reader.one_by_one(&sheets).or_else(|| reader.each_figure(&sheets)) {
         return Draft::quoted(statements, Vec::new());
     } else {
-        let found = reader.looked_up(&sheets);
+        let found = reader.looked_up(&sheets, &reader.metric(&question.subject));
         if reader.filed && reader.figure {
             // What says another amount than the statement does is about something else.
             candidates.retain(|sentence| !contradicted(sentence, &found));
@@ -137,6 +137,9 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
     if reader.subject.is_some() && !reader.figure {
         // No value says who or what something is.
         candidates.retain(|c| c.statement.focus.is_empty() || !quantities(&c.statement.text).iter().any(|q| q.is_amount()));
+    }
+    if let Some(name) = reader.of_whom() {
+        candidates.retain(|candidate| reader.speaks_of(candidate, &name));
     }
     let other_period = candidates.is_empty() || candidates.iter().any(|candidate| candidate.other_period);
     candidates.retain(|candidate| candidate.enough);
@@ -346,7 +349,7 @@ impl<'a> Reader<'a> {
         let rare = |token: &&String| !token.chars().any(is_han) || token.chars().count() > 1 && is_word(token);
         let rarest = plain
             .clone()
-            .filter(rare)
+            .filter(|token| rare(token) && (question.chinese || tells_more(token)))
             .max_by(|a, b| weight(a).total_cmp(&weight(b)))
             .filter(|_| kind == Kind::Number && report && (question.chinese || mentions.is_empty()));
         // Yes or no to what, if the sentence does not say its rarest word?
@@ -367,10 +370,18 @@ impl<'a> Reader<'a> {
         };
         let of_kind = matches!(kind, Kind::Where | Kind::When) || told::asks_for_a_name(&folded);
         let asked_kind = told::kind(&folded).filter(|_| !report || of_kind);
-        let weight = |token: &String| weight(token) * if asked_kind.as_ref() == Some(token) { OF_KIND } else { 1.0 };
-        let here = concepts(false)
-            .chain(plain.map(|token| Word { weight: weight(token), ways: vec![(vec![term(token)], 1.0)], must: must(token) }))
-            .collect();
+        // `record`, `spend`: of a figure any report says so, in its own words.
+        let telling = |token: &String| match asked_kind.as_ref() == Some(token) {
+            true => OF_KIND,
+            false if !report || question.chinese || tells_more(token) => 1.0,
+            false => 0.3,
+        };
+        let word = |token: &String| Word {
+            weight: weight(token) * telling(token),
+            ways: vec![(vec![term(token)], 1.0)],
+            must: must(token),
+        };
+        let here = concepts(false).chain(plain.map(word)).collect();
         let senses = |word: Translated| {
             let ways = word.senses.iter().map(|sense| (sense.iter().map(|(term, _)| *term).collect(), 1.0)).collect();
             Word { weight: 1.0, ways, must: false }
@@ -422,6 +433,7 @@ impl<'a> Reader<'a> {
                 for block in page.blocks.iter().filter(|b| b.range().start < range.end && range.start < b.range().end) {
                     // The figures of a company's statements are looked up with their periods, see `looked_up`.
                     let figures = self.filed && self.figure && self.kind == Kind::Number;
+                    let figures = figures || matches!(self.kind, Kind::Where | Kind::Why);
                     if let Some(table) = block.table.as_ref().filter(|_| !figures) {
                         found.extend(self.rows(&scene, part, page, table, &range, &mut seen));
                     }
@@ -456,6 +468,21 @@ impl<'a> Reader<'a> {
             rest.push_str(&mention.name);
         }
         terms(&rest)
+    }
+
+    /// Of whom a Chinese question wants a figure, where no document is theirs and texts speak of them: `澜屿储能的员工人数`.
+    fn of_whom(&self) -> Option<String> {
+        let (front, _) = self.question.searched.split_once('的')?;
+        let name = fold(front.trim()).into_owned();
+        let plain = name.chars().all(is_han) && (3..=10).contains(&name.chars().count());
+        let known = || self.evidence.hits.iter().any(|hit| fold(&hit.passage.text).contains(&name));
+        (plain && !self.named && self.kind == Kind::Number && known()).then_some(name)
+    }
+
+    fn speaks_of(&self, candidate: &Candidate, name: &str) -> bool {
+        let Some(hit) = self.evidence.hit(candidate.statement.hit) else { return false };
+        let passage = &hit.passage;
+        fold(&format!("{} {} {}", passage.document.title, passage.headings.join(" "), passage.text)).contains(name)
     }
 
     fn scene(&self, at: usize, hit: &'a Hit) -> Scene<'a> {
@@ -501,7 +528,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         let heading = block.is_some_and(|b| matches!(b.kind, BlockKind::Heading(_)));
-        let caption = table.is_some() && row.is_none();
+        let caption = table.is_some() && row.is_none() || is_caption(&text);
         if header || heading || caption || text.ends_with(['?', '？', ':', '：']) {
             // It announces something or asks; it says nothing.
             return None;
@@ -534,7 +561,7 @@ impl<'a> Reader<'a> {
                 score += CHANCE_OF_FIGURE * chance;
             } else {
                 score = 0.2 * score + chance;
-                enough = chance >= SURE;
+                enough = chance >= SURE && held.musts && (self.kind != Kind::Number || fit > -0.2);
             }
         }
         let sure = chance.unwrap_or(if fit > -0.2 && held.musts { held.near } else { 0.5 * held.near });
@@ -600,12 +627,10 @@ impl<'a> Reader<'a> {
             total += word.weight;
             if word.must {
                 // A figure is told by its own row or sentence; of anything else the passage may speak as a whole.
-                let (leant, around) = match (self.figure, self.filed) {
-                    (true, true) if self.kind == Kind::Number => (0.0, 0.0),
-                    (true, _) => (share.leant, 0.0),
-                    (_, true) if matches!(self.kind, Kind::Number | Kind::Who) => (share.leant, 0.0),
-                    _ => (share.leant, share.around),
-                };
+                let number = self.kind == Kind::Number;
+                let itself = self.figure || number || self.filed && self.kind == Kind::Who;
+                let leant = if self.figure && self.filed && number { 0.0 } else { share.leant };
+                let around = if itself { 0.0 } else { share.around };
                 musts &= mine.max(above).max(leant).max(around) >= SYNONYM - 0.01;
             }
             lacking += usize::from(mine.max(above) < SYNONYM - 0.01);
@@ -640,7 +665,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         // What is planned has not happened; who asks for a figure wants what it came to.
-        if self.figure && plans(&lower) && !plans(&self.folded) {
+        if self.figure && plans(&lower) && !self.asks_plans() {
             return None;
         }
         // A piece of a sentence, cut by a page or a box, says nothing sure.
@@ -759,6 +784,37 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The figures of a question that names several, one after the other: `营业收入和净利润分别是多少`.
+    fn each_figure(&self, sheets: &[Sheet<'a>]) -> Option<Vec<Statement>> {
+        let joins = ["分别", "和", "与", "及", "、", " and ", "respectively"].iter().any(|word| self.folded.contains(word));
+        if self.kind != Kind::Number || !joins {
+            return None;
+        }
+        let (mentions, rest) = self.question.pack.glossary.mentions(&fold(&self.question.subject));
+        let mut names: Vec<&Mention> = Vec::new();
+        for mention in mentions.iter().filter(|mention| mention.figure()) {
+            if !names.iter().any(|known| known.concept == mention.concept) {
+                names.push(mention);
+            }
+        }
+        let best = |mention: &&Mention| {
+            let found = self.looked_up(sheets, &self.metric(&format!("{} {rest}", mention.name)));
+            let best = found.into_iter().filter(|candidate| candidate.enough).max_by(|a, b| a.score.total_cmp(&b.score))?;
+            Some(best.statement)
+        };
+        if names.len() < 2 { None } else { names.iter().map(best).collect() }
+    }
+
+    /// Whether what is planned is asked for.
+    fn asks_plans(&self) -> bool {
+        plans(&self.folded) || ["计划", "预算", " plan", "budget"].iter().any(|word| self.folded.contains(word))
+    }
+
+    /// Whether the value of a table may be the answer.
+    fn wants_value(&self) -> bool {
+        !matches!(self.kind, Kind::When | Kind::Who | Kind::Where | Kind::Why)
+    }
+
     /// Whether a sentence speaks of another figure than the one that is asked for: of a part of it (`storage revenue` for
     /// `revenue`), or of a person.
     fn another(&self, lower: &str) -> bool {
@@ -834,12 +890,8 @@ impl<'a> Reader<'a> {
         self.words[usize::from(self.abroad(clause))].iter().any(|word| word.share(&held) >= SYNONYM - 0.01)
     }
 
-    /// Whether a text that names several years has a figure for the one that is asked for, and does not only compare with it.
+    /// Whether a text has a figure for a period, and does not only compare with it: `revenue was $5 million (2021: $4 million)`.
     fn stated_for(&self, period: Period, text: &str, scene: &Scene) -> bool {
-        let years: HashSet<i32> = periods(text).into_iter().filter_map(|(_, said)| said.year).collect();
-        if self.kind != Kind::Number || years.len() < 2 {
-            return true;
-        }
         let share = |unit: Unit| matches!(unit, Unit::Percent | Unit::Point);
         let figure =
             |piece: &str| quantities(piece).iter().any(|q| q.is_amount() && !lasts(q.unit) && !(self.amount && share(q.unit)));
@@ -867,13 +919,16 @@ impl<'a> Reader<'a> {
             let lower = text.to_lowercase();
             let part = ["three months", "six months", "nine months", "quarter"].iter().any(|w| lower.contains(w));
             let whole = ["twelve months", "year ended"].iter().any(|w| lower.contains(w));
-            let right = (period.part != Part::Year || !part || whole) && self.stated_for(*period, text, scene);
+            let years: HashSet<i32> = periods(text).into_iter().filter_map(|(_, said)| said.year).collect();
+            let stated = self.kind != Kind::Number || years.len() < 2 || self.stated_for(*period, text, scene);
+            let right = (period.part != Part::Year || !part || whole) && stated;
             return right.then_some((Some(*period), 0.15));
         }
         // A text that names years, none of them the asked one, speaks of something else.
         let years_asked: HashSet<i32> = asked.iter().filter_map(|p| p.year).collect();
         if said.iter().any(|p| p.year.is_some_and(|y| !years_asked.contains(&y))) {
-            return None;
+            let stated = asked.iter().find(|period| self.kind == Kind::Number && self.stated_for(**period, text, scene));
+            return stated.map(|period| (Some(*period), 0.05));
         }
         // The report of a year speaks of its day, but of a quarter or half only where it says so.
         let whole = |period: &Period| matches!(period.part, Part::Year | Part::Month(_));
@@ -902,6 +957,8 @@ fn by_period(text: &str) -> Vec<&str> {
         "。",
         ", ",
         "; ",
+        "(",
+        "（",
         " compared ",
         " over ",
         " versus ",
@@ -956,6 +1013,13 @@ fn neighbours(folded: &str) -> HashSet<(String, String)> {
         .filter(|pair| pair.iter().all(|c| is_han(*c)))
         .map(|pair| (pair[0].to_string(), pair[1].to_string()))
         .collect()
+}
+
+/// Whether a line names a table or a picture: `表 1 市场规模（单位：亿元）`.
+fn is_caption(text: &str) -> bool {
+    let kind = ["表", "图", "图表", "Table", "Figure", "Chart", "Exhibit"].iter().find_map(|kind| text.strip_prefix(kind));
+    let numbered = kind.is_some_and(|rest| rest.trim_start().starts_with(|c: char| c.is_ascii_digit()));
+    numbered && !text.ends_with(['。', '.'])
 }
 
 /// The clause of a sentence around a range: up to the next comma or what gives a cause.

@@ -1047,6 +1047,11 @@ fn content(text: &str, chinese: bool, dated: &[(std::ops::Range<usize>, Period)]
         content = content.replace(rest, " ");
     }
     content = fold(&content).into_owned();
+    if !dated.is_empty() {
+        for rest in ["去年", "今年", "本年", "上年", "()"] {
+            content = content.replace(rest, " ");
+        }
+    }
     for aside in ASIDES {
         content = content.replace(aside, " ");
     }

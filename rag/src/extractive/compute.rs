@@ -310,12 +310,19 @@ impl<'a> Reader<'a> {
         let metric = self.metric(figure);
         let mut best: Option<(f32, Vec<Found>)> = None;
         for sheet in sheets {
+            if !rows_of(&self.folded, &sheet.corner) {
+                continue;
+            }
+            let forecast = |value: &Value| ["forecast", "预测", "预计"].iter().any(|word| fold(&value.header).contains(word));
+            let actual = sheet.series.iter().flat_map(|series| &series.values).filter(|value| !forecast(value));
+            let latest = actual.filter_map(|value| value.when.year).max().filter(|_| periods.is_empty());
             let mut columns: Vec<(String, Vec<Found>)> = Vec::new();
             for series in sheet.series.iter().filter(|series| !is_rest(&series.label)) {
                 for value in &series.values {
                     let speaks = |period: &Period| self.speaks(value, *period, sheet).is_some();
-                    let forecast = ["forecast", "预测", "预计"].iter().any(|word| fold(&value.header).contains(word));
-                    if !periods.is_empty() && !periods.iter().any(speaks) || forecast && !super::plans(&self.folded) {
+                    let other = !periods.is_empty() && !periods.iter().any(speaks)
+                        || latest.is_some_and(|year| value.when.year != Some(year));
+                    if other || forecast(value) && !self.asks_plans() {
                         continue;
                     }
                     let found = Found { sheet, series, value };
@@ -726,6 +733,18 @@ fn is_cost(name: &str, label: &str) -> bool {
 fn bare(term: &Found) -> String {
     let shown = number(term.value.number, term.value.decimals);
     if term.value.percent { format!("{shown}%") } else { shown }
+}
+
+/// Whether the rows of a table may be what a question asks to choose from, by what heads their labels.
+fn rows_of(folded: &str, corner: &str) -> bool {
+    const KINDS: [&[&str]; 3] = [
+        &["country", "region", "province", "state", "city", "国家", "地区", "省", "城市", "区域"],
+        &["company", "operator", "supplier", "customer", "vendor", "企业", "公司", "厂商", "客户", "供应商"],
+        &["segment", "product", "category", "application", "业务", "产品", "分部", "板块", "品类", "场景"],
+    ];
+    let corner = fold(corner);
+    let of = |text: &str| KINDS.iter().position(|words| words.iter().any(|word| text.contains(word)));
+    of(&corner).is_none_or(|rows| of(folded).is_none_or(|asked| asked == rows))
 }
 
 /// Whether a row sums up others, or is what is left of them.

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     period::{Period, periods, relative},
+    question::Kind,
     sentence::one_line,
 };
 
@@ -81,6 +82,9 @@ impl Reader<'_> {
                 };
                 let agreement = self.agrees(&described, scene).filter(undated);
                 let value = text(cell);
+                if self.kind == Kind::When && periods(value).is_empty() {
+                    continue;
+                }
                 let Some(fit) =
                     self.measures(&described, value, &format!("{unit} {}", table.caption.as_deref().unwrap_or_default()))
                 else {

@@ -49,6 +49,8 @@ pub(super) struct Sheet<'a> {
     pub about: Terms,
     around: Terms,
     pub headings: String,
+    /// What heads the labels of its rows.
+    pub corner: String,
     pub caption: String,
     pub unit: String,
     /// The periods that its document reports on.
@@ -150,6 +152,7 @@ impl<'a> Reader<'a> {
                             about: terms(&about),
                             around: if inside { terms(&hit.passage.text) } else { Terms::new() },
                             headings,
+                            corner: corner(page, table),
                             caption,
                             unit,
                             latest: series.iter().flat_map(|s| s.values.iter().filter_map(|v| v.when.end())).max(),
@@ -280,10 +283,12 @@ impl<'a> Reader<'a> {
         Fit { score, enough: enough && self.surely(metric, sheet, series) }
     }
 
-    /// The values that answer the question as it stands: of each series that is the figure, the one of the asked period.
-    pub(super) fn looked_up(&self, sheets: &[Sheet]) -> Vec<Candidate> {
-        let metric = self.metric(&self.question.subject);
+    /// The values of a figure that answer the question as it stands: of each series that is the figure, the one of the asked period.
+    pub(super) fn looked_up(&self, sheets: &[Sheet], metric: &Metric) -> Vec<Candidate> {
         let mut found = Vec::new();
+        if !self.wants_value() {
+            return found;
+        }
         // Without a period, the figure of a company is that of the year of its newest report.
         let newest = |of: DocumentId| {
             let own = |name: &&Name| name.documents.contains(&of);
@@ -302,7 +307,7 @@ impl<'a> Reader<'a> {
             let latest = sheet.series.iter().flat_map(|s| s.values.iter().filter_map(|v| v.when.year)).max();
             for series in &sheet.series {
                 let abroad = self.abroad(&series.label);
-                let fit = if abroad { self.fit_abroad(&metric, sheet, series) } else { self.fit(&metric, sheet, series) };
+                let fit = if abroad { self.fit_abroad(metric, sheet, series) } else { self.fit(metric, sheet, series) };
                 if fit.score <= 0.0 {
                     continue;
                 }
@@ -685,6 +690,13 @@ fn of_the_parent(above: &str) -> bool {
     let above = fold(above);
     let last = |words: &[&str]| words.iter().filter_map(|word| above.rfind(word)).max();
     last(PARENT).is_some_and(|parent| last(&["consolidated", "合并"]).is_none_or(|group| group < parent))
+}
+
+/// What a table's header says over the labels of its rows.
+fn corner(page: &Page, table: &Table) -> String {
+    let cells = table.rows.iter().take(table.header_rows as usize).flatten().filter(|cell| cell.column == 0);
+    let texts = cells.map(|cell| one_line(page.text.get(cell.range()).unwrap_or_default()).into_owned());
+    texts.last().unwrap_or_default()
 }
 
 /// The series of a table, and its unit line.
