@@ -223,7 +223,7 @@ impl<'a> Reader<'a> {
         }
         let above = terms(&format!("{} {}", series.label, series.above));
         // Where a table names one thing once for each of several groups, none of them is the whole.
-        let group = |series: &Series| series.above.strip_suffix(&series.column).unwrap_or_default().to_owned();
+        let group = |series: &Series| series.above.strip_suffix(&series.column).unwrap_or_default().trim().to_owned();
         let divided = |other: &Series| other.label == series.label && group(other) != group(series);
         if sheet.series.iter().any(divided) && !terms(&undated(&group(series))).iter().all(|term| metric.said.contains(term)) {
             return false;
@@ -695,8 +695,8 @@ fn of_the_parent(above: &str) -> bool {
 /// What a table's header says over the labels of its rows.
 fn corner(page: &Page, table: &Table) -> String {
     let cells = table.rows.iter().take(table.header_rows as usize).flatten().filter(|cell| cell.column == 0);
-    let texts = cells.map(|cell| one_line(page.text.get(cell.range()).unwrap_or_default()).into_owned());
-    texts.last().unwrap_or_default()
+    let mut texts = cells.map(|cell| one_line(page.text.get(cell.range()).unwrap_or_default()).into_owned());
+    texts.next_back().unwrap_or_default()
 }
 
 /// The series of a table, and its unit line.
