@@ -10,6 +10,7 @@ mod compute;
 mod plan;
 mod ratio;
 pub(crate) mod rows;
+mod stated;
 pub(crate) mod table;
 mod told;
 mod when;
@@ -111,7 +112,10 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
     let filed = filed(evidence);
     let anyones = reader.figure && !reader.named && companies(&filed) > 1;
     if anyones && evidence.hits.first().is_some_and(|hit| filed.iter().any(|source| source.id == hit.passage.document.id)) {
-        return Draft::refused(Reason::WeakEvidence, whose(question));
+        return match question.names.iter().find(|name| name.documents.is_empty()) {
+            Some(name) => Draft::refused(Reason::NoEvidence, lacks(question.chinese, &name.text)),
+            None => Draft::refused(Reason::WeakEvidence, whose(question)),
+        };
     }
     let sheets = reader.sheets();
     reader.parts = reader.parts_of(&sheets);
@@ -123,7 +127,9 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
     if reader.works_out(&sheets) {
         // A sentence may state what could not be worked out, but only with a figure.
         candidates.retain(|c| quantities(&c.statement.text).iter().any(|q| q.is_amount()));
-    } else if let Some(statements) = reader.one_by_one(&sheets).or_else(|| reader.each_figure(&sheets)) {
+    } else if let Some(statements) =
+        reader.one_by_one(&sheets).or_else(|| reader.each_figure(&sheets)).or_else(|| reader.stated_once(&sheets))
+    {
         return Draft::quoted(statements, Vec::new());
     } else {
         let found = reader.looked_up(&sheets, &reader.metric(&question.subject));

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, LazyLock, Mutex, Weak},
 };
 
 use index::{
@@ -42,6 +42,8 @@ pub(crate) struct Held {
     pub periods: Vec<Period>,
     /// The month in which what it reports on ends.
     pub closes: Option<u8>,
+    /// How many years before the one in which it ends its year is named: 1 where fiscal 2022 ends in January 2023.
+    pub named_before: i32,
     /// When it was published, as far as it is printed.
     pub published: Option<String>,
     /// Whether it is a company's own report and not a story about it.
@@ -130,6 +132,9 @@ impl Held {
         }
         let end = fact(source, "period").and_then(|period| period.get("end")?.as_str());
         let closes = end.and_then(|end| end.split('-').nth(1)?.parse().ok());
+        let closing = periods.iter().find(|own| matches!(own.part, Part::Year | Part::Quarter(4))).and_then(|own| own.year);
+        let ends = end.and_then(|end| end.split('-').next()?.parse::<i32>().ok());
+        let named_before = ends.zip(closing).map_or(0, |(ends, named)| (ends - named).clamp(0, 1));
         let published = text_of(source, "date");
         let own = matches!(
             kind,
@@ -144,7 +149,7 @@ impl Held {
             )
         );
         let filed = own && text_of(source, "company").is_some();
-        Self { kind, periods, closes, published, report: filed || is_title_of_report(source), filed }
+        Self { kind, periods, closes, named_before, published, report: filed || is_title_of_report(source), filed }
     }
 
     /// The last day that it speaks of, for telling the newest: year and month.
@@ -163,7 +168,10 @@ fn subjects(source: &Source) -> Vec<Subject> {
         // Other names that were read are those of the company that was read.
         let aliases = aliases.filter(|aliases| !said || is_said(aliases));
         let aliases = aliases.and_then(|aliases| aliases.get("value").unwrap_or(aliases).as_array());
-        for name in std::iter::once(company.as_str()).chain(aliases.into_iter().flatten().filter_map(Value::as_str)) {
+        let mut names = vec![company.as_str()];
+        names.extend(aliases.into_iter().flatten().filter_map(Value::as_str));
+        names.extend(known_as(&names));
+        for name in names {
             let long = if name.is_ascii() { name.len() >= 3 } else { name.chars().count() >= 2 };
             found.extend(Subject::named(name, true).filter(|subject| long && !subject.is_common()));
         }
@@ -175,6 +183,18 @@ fn subjects(source: &Source) -> Vec<Subject> {
         }
     }
     distinct
+}
+
+/// The names in other languages of a company that the world knows by several (`known_as.tsv`): `波音` for Boeing.
+fn known_as(names: &[&str]) -> Vec<&'static str> {
+    static KNOWN: LazyLock<Vec<Vec<(Subject, &str)>>> = LazyLock::new(|| {
+        let subject = |name: &'static str| Some((Subject::named(name, true)?, name));
+        let lines = include_str!("known_as.tsv").lines().filter(|line| !line.starts_with('#'));
+        lines.map(|line| line.split('\t').filter_map(subject).collect()).collect()
+    });
+    let own: Vec<Subject> = names.iter().filter_map(|name| Subject::named(name, true)).collect();
+    let known = KNOWN.iter().find(|line| line.iter().any(|(subject, _)| own.contains(subject)));
+    known.into_iter().flatten().map(|(_, name)| *name).collect()
 }
 
 /// The value of a fact that is sure enough.

@@ -33,10 +33,10 @@ const OVER: f32 = 0.9;
 
 /// A value with where it stands.
 #[derive(Clone, Copy)]
-struct Found<'s, 'a> {
-    sheet: &'s Sheet<'a>,
-    series: &'s Series,
-    value: &'s Value,
+pub(super) struct Found<'s, 'a> {
+    pub sheet: &'s Sheet<'a>,
+    pub series: &'s Series,
+    pub value: &'s Value,
 }
 
 /// A result before it is written: its terms, its value, its working, and how many digits behind the point tell something.
@@ -174,6 +174,9 @@ impl<'a> Reader<'a> {
         periods: &[Period],
     ) -> Option<Vec<Found<'s, 'a>>> {
         let metric = self.metric(figure);
+        if self.filed && !periods.is_empty() {
+            return self.stated(sheets, &metric, periods);
+        }
         let mut best: Option<(f32, Vec<Found>)> = None;
         for sheet in sheets {
             for series in &sheet.series {

@@ -143,8 +143,18 @@ fn english(folded: &str, question: &Question) -> Option<Plan> {
         let found = phrases.iter().filter_map(|phrase| Some((word_at(text, phrase)?, phrase.len())));
         found.min_by_key(|(at, length)| (*at, usize::MAX - length)).map(|(at, length)| (at, what, text_around(text, at, length)))
     };
+    // `did revenue grow in 2022?`, `by what percentage did it fall?`
+    let moved = moves(folded).map(|verb| {
+        let what = if any(&["percentage", "percent", "%", "fast", "rate"]) { What::Growth } else { What::Change };
+        (
+            0,
+            what,
+            vec![without(text, &[verb, "did", "has", "have", "how", "much", "fast", "by", "what", "percentage", "percent"])],
+        )
+    });
     let pair = |what: What, found: Option<(usize, Vec<String>)>| found.map(|(at, figures)| (at, what, figures));
     let (_, what, mut figures) = [
+        moved,
         first(What::Growth, GROWTH),
         first(What::Change, CHANGE),
         first(What::Average, AVERAGE),
@@ -162,7 +172,7 @@ fn english(folded: &str, question: &Question) -> Option<Plan> {
     }
     let since =
         any(&["prior year", "previous year", "last year", "year-over-year", "year over year", "year-on-year", "compared"])
-            || moves(folded);
+            || moves(folded).is_some();
     let periods = match figures.len() {
         1 => over_time(question, what, since)?,
         _ => question.periods.clone(),
@@ -213,17 +223,41 @@ fn leads(folded: &str) -> Option<bool> {
     LEADS_ZH.iter().find(|(word, _)| folded.contains(word)).map(|(_, most)| *most)
 }
 
-/// Whether a question asks how far something moved in a period: `by how much did net sales change in 2022?`.
-fn moves(folded: &str) -> bool {
-    const VERBS: &[&str] = &["change", "increase", "decrease", "decline", "drop"];
-    const TO_THE_YEAR: &[&str] = &["in", "from", "during", "between", "over", "for", "the", "year", "years", "fy", "fiscal"];
-    let ends = |verb: &&str| {
+/// The verb of a question that asks whether, how far or how fast something moved, and nothing about it but the year: `by how
+/// much did net sales change in 2022?`, `did revenue increase from 2021 to 2022?`.
+fn moves(folded: &str) -> Option<&'static str> {
+    const ASKS: &[&str] = &["how much did", "what percentage did", "what percent did", "how fast did", "what rate did"];
+    const VERBS: &[&str] = &[
+        "change",
+        "changed",
+        "increase",
+        "increased",
+        "decrease",
+        "decreased",
+        "decline",
+        "declined",
+        "drop",
+        "dropped",
+        "grow",
+        "grown",
+        "rise",
+        "risen",
+        "fall",
+        "fallen",
+    ];
+    const TO_THE_YEAR: &[&str] = &[
+        "in", "from", "during", "between", "over", "for", "the", "year", "years", "fy", "fiscal", "compared", "with", "to",
+        "prior", "previous", "last", "versus", "vs",
+    ];
+    let asks = ASKS.iter().any(|asks| word_at(folded, asks).is_some())
+        || ["did ", "has ", "have "].iter().any(|asks| folded.trim_start().starts_with(asks));
+    let ends = |verb: &&&str| {
         let Some(at) = word_at(folded, verb) else { return false };
         let mut words = folded[at + verb.len()..].split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
         let next = words.find(|word| !TO_THE_YEAR.contains(word));
         next.is_none_or(|word| word.trim_start_matches("fy").starts_with(|c: char| c.is_ascii_digit()))
     };
-    word_at(folded, "how much did").is_some() && VERBS.iter().any(ends)
+    VERBS.iter().find(ends).copied().filter(|_| asks)
 }
 
 const GROWTH_ZH: Phrases = &[
@@ -527,6 +561,10 @@ mod tests {
         check("How much did the difference in cost change from 2021 to 2020?", What::Change, &["cost"], &[2020, 2021]);
         check("By how much did net sales change in 2022?", What::Change, &["net sales"], &[2021, 2022]);
         check("How much did revenue increase in fiscal 2023?", What::Change, &["revenue"], &[2022, 2023]);
+        check("Did revenue grow in 2022?", What::Change, &["revenue"], &[2021, 2022]);
+        check("Has net income fallen from 2020 to 2022?", What::Change, &["net income"], &[2020, 2022]);
+        check("By what percentage did revenue rise in 2022?", What::Growth, &["revenue"], &[2021, 2022]);
+        check("How fast did operating cash flow grow in 2022?", What::Growth, &["operating cash flow"], &[2021, 2022]);
         check("2023年营业收入同比增长率是多少？", What::Growth, &["营业收入"], &[2022, 2023]);
     }
 
@@ -550,6 +588,7 @@ mod tests {
             "What was the change in fair value in 2019?",
             "How much did the change in fair value come to in 2019?",
             "Why did sales increase from 2018 to 2019?",
+            "Did the company change its auditor in 2022?",
             "2023年的营业收入是多少？",
         ] {
             assert_eq!(Plan::of(&Question::read(text, &[])), None, "{text}");

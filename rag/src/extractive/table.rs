@@ -17,7 +17,8 @@ use super::{Candidate, Reader, SYNONYM, Terms, Word, currency, is_word, terms, w
 use crate::{
     ask::Figure,
     cite::{self, Place, Statement},
-    glossary::{Glossary, Mention},
+    glossary::{Concept, Glossary, Mention},
+    pack,
     period::{Part, Period, periods},
     quantity::{Unit, quantities, scale_of},
     question::{Kind, Name},
@@ -34,7 +35,10 @@ const AROUND: f32 = 0.3;
 const BESIDE: f32 = 0.1;
 
 /// What the label of a figure may say more or less than its name.
-const FILLERS: &str = "net total consolidated 净额 合计 总计";
+pub(super) const FILLERS: &str = "net total consolidated 净额 合计 总计";
+
+/// What names the owners of a company.
+const OWNERS: &str = "attributable shareholders stockholders owners parent equity holders company common";
 
 /// A table of the evidence.
 pub(super) struct Sheet<'a> {
@@ -71,7 +75,7 @@ pub(super) struct Series {
     /// What heads its group, and its header where that is no period.
     pub above: String,
     /// What its column is called beside the period: a part of the company, a way of counting.
-    column: String,
+    pub column: String,
     pub values: Vec<Value>,
 }
 
@@ -96,12 +100,14 @@ pub(super) struct Metric {
     pub words: Vec<Word>,
     phrase: String,
     /// What a label says that is this figure and no other, as terms: the question's own words, or a name of the concept.
-    whole: Vec<u32>,
-    names: Vec<Vec<u32>>,
+    pub whole: Vec<u32>,
+    pub names: Vec<Vec<u32>>,
     /// What the question says beside the name of the concept.
-    rest: Terms,
+    pub rest: Terms,
     /// All that it says, under any name.
-    said: Terms,
+    pub said: Terms,
+    /// What the pack knows of it, if it is the only figure that is named.
+    pub concept: Option<Concept>,
 }
 
 /// How well a series is the figure that is asked for.
@@ -132,17 +138,24 @@ impl<'a> Reader<'a> {
                         if !seen.insert((source.id, part, block.start)) {
                             continue;
                         }
-                        if !parent && of_the_parent(&page.text[..block.start as usize]) {
+                        let headings = hit.passage.headings.join(" ");
+                        let over = if inside { headings.as_str() } else { "" };
+                        if !parent && of_the_parent(&format!("{over} {}", &page.text[..block.start as usize])) {
                             continue;
                         }
                         let caption = table.caption.clone().unwrap_or_default();
-                        let headings = hit.passage.headings.join(" ");
                         let about = format!("{caption} {} {headings}", source.title);
                         let standing =
                             0.25 * (hit.score - self.best) - 0.01 * at.min(10) as f32 - if within { 0.0 } else { BESIDE };
                         let annual = held.kind.is_none_or(|kind| kind == ReportKind::Annual);
                         let (reports, closes) = (held.periods.clone(), held.closes);
-                        let (series, unit) = read(page, table, &reports);
+                        let (mut series, mut unit) = read(page, table, &reports);
+                        if scale_of(&unit).is_none() {
+                            unit = unit_above(page, block.start).unwrap_or(unit);
+                        }
+                        for value in series.iter_mut().flat_map(|series| &mut series.values) {
+                            value.when = value.when.in_year_of(closes, held.named_before);
+                        }
                         sheets.push(Sheet {
                             hit: at,
                             part,
@@ -206,12 +219,14 @@ impl<'a> Reader<'a> {
         }));
         let said = |text: &str| tokens(text).into_iter().filter(|token| self.question.terms.contains(token));
         let whole = said(&folded).map(|token| term(&token)).collect();
-        let named = mentions.iter().find(|mention| mention.figure()).map(|mention| mention.concept.terms().to_vec());
+        let figures: Vec<&Mention> = mentions.iter().filter(|mention| mention.figure()).collect();
+        let named = figures.first().map(|mention| mention.concept.terms().to_vec());
+        let concept = figures.first().filter(|_| figures.len() == 1).map(|mention| mention.concept.clone());
         let rest = said(&rest).filter(|token| tells_more(token)).map(|token| term(&token)).collect();
         let names = named.unwrap_or_default();
         let all = terms(&format!("{text} percent % {FILLERS}"));
         let said = all.into_iter().chain(names.iter().flatten().copied()).collect();
-        Metric { words, phrase: plain_words(&folded), whole, names, rest, said }
+        Metric { words, phrase: plain_words(&folded), whole, names, rest, said, concept }
     }
 
     /// Whether a series is the figure and no part of it. Where a company is named, its reports have many figures that are called
@@ -222,10 +237,7 @@ impl<'a> Reader<'a> {
             return true;
         }
         let above = terms(&format!("{} {}", series.label, series.above));
-        // Where a table names one thing once for each of several groups, none of them is the whole.
-        let group = |series: &Series| series.above.strip_suffix(&series.column).unwrap_or_default().trim().to_owned();
-        let divided = |other: &Series| other.label == series.label && group(other) != group(series);
-        if sheet.series.iter().any(divided) && !terms(&undated(&group(series))).iter().all(|term| metric.said.contains(term)) {
+        if is_of_another_group(metric, sheet, series) {
             return false;
         }
         let rest = metric.rest.iter().all(|term| above.contains(term) || sheet.about.contains(term));
@@ -311,7 +323,8 @@ impl<'a> Reader<'a> {
                 if fit.score <= 0.0 {
                     continue;
                 }
-                for (at, value) in series.values.iter().enumerate() {
+                let unit = metric.concept.as_ref().filter(|_| self.filed).and_then(|concept| concept.unit);
+                for (at, value) in series.values.iter().enumerate().filter(|(_, value)| measured(unit, series, value)) {
                     let described = format!("{} {} {}", series.label, series.above, value.header);
                     let shown = &sheet.page.text[value.cell.clone()];
                     let Some(kind) = self.measures(&described, shown, &format!("{} {}", sheet.unit, sheet.caption)) else {
@@ -496,6 +509,26 @@ impl Sheet<'_> {
     }
 }
 
+/// Whether a table names one thing once for each of several groups, and the series is that of a group that is not asked for:
+/// none of them is the whole.
+pub(super) fn is_of_another_group(metric: &Metric, sheet: &Sheet, series: &Series) -> bool {
+    let group = |series: &Series| series.above.strip_suffix(&series.column).unwrap_or_default().trim().to_owned();
+    let divided = |other: &Series| other.label == series.label && group(other) != group(series);
+    sheet.series.iter().any(divided) && !terms(&undated(&group(series))).iter().all(|term| metric.said.contains(term))
+}
+
+/// Whether a value is of the kind that a figure is counted in.
+pub(super) fn measured(unit: Option<pack::Unit>, series: &Series, value: &Value) -> bool {
+    let said = fold(&format!("{} {} {}", series.label, series.above, value.header)).into_owned();
+    let share = value.percent || ["%", "percent", "率", "占比"].iter().any(|word| said.contains(word));
+    match unit {
+        Some(pack::Unit::Percent) => share,
+        Some(pack::Unit::Money) => !share && !said.contains("per share") && !said.contains("每股"),
+        Some(_) => !share,
+        None => true,
+    }
+}
+
 /// How well a text holds a name of reports: its words one after the other, what stands in brackets left out or not.
 fn spoken(word: &Word, text: &str) -> f32 {
     if text.contains(is_han) {
@@ -546,7 +579,9 @@ pub(super) fn labelled(label: &str, name: &[u32]) -> Option<f32> {
     }
     let owners = fold(bare).into_owned();
     let (front, _) = owners.split_once(" attributable to ")?;
-    (terms(front) == wanted && !owners.contains("non-controlling") && !owners.contains("noncontrolling")).then_some(1.5)
+    let core: Terms = core.difference(&terms(OWNERS)).copied().collect();
+    let same = !core.is_empty() && without(front.split('(').next().unwrap_or(front)) == core;
+    (same && !owners.contains("non-controlling") && !owners.contains("noncontrolling")).then_some(1.5)
 }
 
 /// The part of a question that names a figure, without the sentences and clauses around it that tell how to answer.
@@ -562,6 +597,22 @@ pub(super) fn asking_part<'t>(text: &'t str, glossary: &Glossary) -> &'t str {
 pub(super) fn tells_more(token: &str) -> bool {
     const GENERIC: &[&str] = &[
         "total",
+        "report",
+        "attribut",
+        "sharehold",
+        "stockhold",
+        "spend",
+        "spent",
+        "make",
+        "made",
+        "earn",
+        "pay",
+        "paid",
+        "declar",
+        "fiscal",
+        "fast",
+        "mani",
+        "much",
         "compani",
         "consolid",
         "segment",
@@ -681,6 +732,19 @@ pub(super) fn tells_more(token: &str) -> bool {
         "年底",
     ];
     !GENERIC.contains(&token) && !token.chars().all(|c| c.is_ascii_digit()) && (!token.chars().all(is_han) || is_word(token))
+}
+
+/// The line right above a table that says what its figures are counted in: `(Expressed in thousands of dollars)`.
+fn unit_above(page: &Page, start: u32) -> Option<String> {
+    const NEAR: usize = 2;
+    const LINE: usize = 120;
+    let above = page.blocks.iter().filter(|block| block.end <= start).rev().take(NEAR);
+    let lines = above.take_while(|block| block.table.is_none()).filter_map(|block| page.text.get(block.range()));
+    let says_unit = |line: &&str| {
+        let bracketed = line.starts_with(['(', '（']) && line.ends_with([')', '）']);
+        line.len() <= LINE && (bracketed || line.contains("单位")) && scale_of(line).is_some()
+    };
+    lines.map(str::trim).find(says_unit).map(str::to_owned)
 }
 
 /// Whether what stands over a table on its page says last that it is of the parent company by itself and not of the group.

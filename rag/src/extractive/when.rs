@@ -73,6 +73,13 @@ impl When {
         Self { year, month, span, quarter, compares }
     }
 
+    /// The same in the company's own count of years: one whose year ends early in the next calendar year may name it after the
+    /// year in which it began (`52 weeks ended January 28, 2023` are fiscal 2022).
+    pub(super) fn in_year_of(self, closes: Option<u8>, named_before: i32) -> Self {
+        let ends = self.month.zip(closes).is_some_and(|(month, closes)| month <= closes);
+        Self { year: self.year.map(|year| if ends { year - named_before } else { year }), ..self }
+    }
+
     /// Whether it covers less than a year.
     pub(super) fn is_part(self) -> bool {
         matches!(self.span, Some(Span::Quarter | Span::Half | Span::NineMonths))
@@ -109,7 +116,7 @@ impl When {
         match asked.part {
             Part::Year => {
                 // The balance at the end of the quarter that a report is about is not that of the year.
-                let of_quarter = quarterly.is_some()
+                let of_quarter = quarterly.is_some_and(|own| own.part != Part::Quarter(4))
                     && self.span.is_none()
                     && self.month.is_some_and(|month| latest.is_some_and(|(_, last)| last == month && last != 12));
                 same_year && !self.is_part() && !of_quarter
@@ -165,6 +172,14 @@ mod tests {
         check("Three Months Ended July 29, 2023", "Q2 FY2024", "2024Q2", true);
         check("Six Months Ended July 29, 2023", "Q2 FY2024", "2024Q2", false);
         check("July 29, 2023", "FY2023", "2024Q2", false);
+    }
+
+    #[test]
+    fn a_year_that_is_named_after_its_beginning_ends_in_the_next_one() {
+        let named = |header: &str, before: i32| When::read(header, &[]).in_year_of(Some(1), before).year;
+        assert_eq!(named("52 Weeks Ended January 28, 2023", 1), Some(2022));
+        assert_eq!(named("52 Weeks Ended January 28, 2023", 0), Some(2023));
+        assert_eq!(named("13 Weeks Ended October 29, 2022", 1), Some(2022));
     }
 
     #[test]
