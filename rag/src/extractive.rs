@@ -125,8 +125,8 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
     let mut candidates = reader.candidates();
     let chance = candidates.iter().filter_map(|candidate| candidate.sure).reduce(f32::max);
     if reader.works_out(&sheets) {
-        // A sentence may state what could not be worked out, but only with a figure.
-        candidates.retain(|c| quantities(&c.statement.text).iter().any(|q| q.is_amount()));
+        // A sentence may state what could not be worked out, but only with a figure; a value of a table is something else.
+        candidates.retain(|c| c.statement.focus.is_empty() && quantities(&c.statement.text).iter().any(|q| q.is_amount()));
     } else if let Some(statements) =
         reader.one_by_one(&sheets).or_else(|| reader.each_figure(&sheets)).or_else(|| reader.stated_once(&sheets))
     {
