@@ -6,8 +6,8 @@ type Told = (Option<Fact<ReportKind>>, Option<String>);
 
 /// The kind, and the name of the form if it is one.
 pub(super) fn read(seen: &Seen) -> Told {
-    if let Some((form, line)) = filed(seen) {
-        return (Some(fact(of_form(&form), 0.98, on(line))), Some(form));
+    if let Some((form, line, sure)) = filed(seen) {
+        return (Some(fact(of_form(&form), sure, on(line))), Some(form));
     }
     let mut best: Option<(Fact<ReportKind>, Option<String>)> = None;
     for (line, from) in seen.naming() {
@@ -78,8 +78,8 @@ fn of_form(form: &str) -> ReportKind {
 }
 
 /// `FORM 10-K` on a line of its own, under the name of the Commission, on one of the first pages: an annual report to
-/// shareholders may have a cover of its own in front.
-fn filed<'a>(seen: &'a Seen) -> Option<(String, &'a Line)> {
+/// shareholders may have a cover of its own in front. Less surely the same line by itself on the cover.
+fn filed<'a>(seen: &'a Seen) -> Option<(String, &'a Line, f32)> {
     let lines = || seen.front.lines.iter().take_while(|l| l.page <= seen.front.cover + 7);
     let commission = lines().filter(|l| l.key.contains("securities and exchange commission") && l.is_short()).map(|l| l.page);
     for page in commission.take(3) {
@@ -88,15 +88,21 @@ fn filed<'a>(seen: &'a Seen) -> Option<(String, &'a Line)> {
             let key = line.key.trim_matches(|c: char| !c.is_alphanumeric());
             let words = key.strip_prefix("form").map(str::trim_start).or(open.then_some(key));
             if let Some(form) = words.filter(|_| line.is_short()).and_then(form_in) {
-                return Some((form.to_uppercase(), line));
+                return Some((form.to_uppercase(), line, 0.98));
             }
             open = key == "form";
             if let Some(at) = key.find("schedule 14a") {
-                return (at < 5).then(|| ("DEF 14A".into(), line));
+                return (at < 5).then(|| ("DEF 14A".into(), line, 0.98));
             }
         }
     }
-    None
+    let alone = |line: &'a Line| {
+        let words =
+            line.key.split_once("form ").filter(|(before, _)| ["", "annual report on ", "quarterly report on "].contains(before));
+        let form = FORMS.into_iter().find(|form| words.is_some_and(|(_, name)| name.trim_end() == *form))?;
+        Some((form.to_uppercase(), line, 0.9))
+    };
+    seen.front.cover().find_map(alone)
 }
 
 /// The kind a title names, and the word that names it.

@@ -202,7 +202,9 @@ fn filed_quarter(seen: &Seen) -> Told {
     let early = seen.front.lines.iter().take_while(|l| l.page <= seen.front.cover + 7);
     let found = early.filter_map(|l| Some((l, ends(l).find(|(span, _)| *span == Span::Quarter)?.1))).next();
     let (line, end) = found.or_else(|| on_next_line(seen, &["quarterly period ended", "quarter ended"]))?;
-    let quarter = passed(seen, end).or_else(|| file_quarter(&seen.file.key).map(|q| (q, 0.6)));
+    // Most fiscal years are those of the calendar; no form is filed for a fourth quarter.
+    let of_calendar = || matches!(end.closes().1, 3 | 6 | 9).then(|| (end.closes().1 / 3, 0.6));
+    let quarter = passed(seen, end).or_else(|| file_quarter(&seen.file.key).map(|q| (q, 0.6))).or_else(of_calendar);
     let (quarter, sure) = quarter?;
     let close = end.later((4 - quarter) * 3);
     let (year, named) = called_quarter(seen, quarter, close);

@@ -120,6 +120,16 @@ fn a_first_quarter_closes_no_longer_span() {
 }
 
 #[test]
+fn a_form_is_known_by_its_name_alone() {
+    let report = |form: &str, period: &str| format!("# Halden Marine Corporation\n\n{form}\n\n{period}\n\nTrading symbol: HLDM");
+    let annual = report("Form 10-K", "For the fiscal year ended June 30, 2020");
+    check("a.md", &[&annual], "company: Halden Marine Corporation\nkind: annual\nform: 10-K\nperiod: FY 2020 2020-06-30");
+    let quarter = report("Quarterly Report on Form 10-Q", "For the quarterly period ended September 30, 2021");
+    check("b.md", &[&quarter], "kind: quarterly\nform: 10-Q\nperiod: Q3 2021 2021-09-30");
+    check("c.md", &["# Filing guide\n\nEvery issuer files a Form 10-K each year."], "kind: -\nform: -");
+}
+
+#[test]
 fn a_current_report_has_a_date_and_no_period() {
     let cover = "# FORM 8-K\n\nCURRENT REPORT\n\nDate of Report (Date of earliest event reported): August 19, 2022 (August 16, 2022)\n\n\
         Corner Shoes, Inc.\n\n(Exact name of registrant as specified in charter)";
