@@ -690,6 +690,7 @@ impl<'a> Reader<'a> {
                 let amounts: Vec<_> = quantities(text)
                     .into_iter()
                     .filter(|q| q.is_amount() && new(q.range.clone()) && !(self.figure && lasts(q.unit)))
+                    .filter(|q| q.range.end > outline(text))
                     // `the five largest customers`
                     .filter(|q| !self.figure || text[q.range.clone()].contains(|c: char| c.is_numeric()))
                     // An amount is not told by its share of something, nor what is counted.
@@ -1143,6 +1144,14 @@ fn currency(folded: &str) -> Option<&'static str> {
         !name.is_ascii() || !letter(folded[..at].chars().next_back()) && !letter(folded[at + name.len()..].chars().next())
     };
     NAMES.iter().find(|(name, _)| folded.match_indices(name).any(whole)).map(|(_, code)| *code)
+}
+
+/// How long the number of a paragraph is that a text begins with: `2.2 市场规模`.
+fn outline(text: &str) -> usize {
+    let number = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
+    let behind = text[number..].trim_start();
+    let numbers = text[..number].contains('.') && behind.len() < text.len() - number;
+    if numbers && behind.starts_with(char::is_alphabetic) { number } else { 0 }
 }
 
 /// Whether a folded text speaks of what is planned or expected.

@@ -445,7 +445,8 @@ impl<'a> Reader<'a> {
         let shown = sheet.page.text[value.cell.clone()].trim();
         let unit = unit_in_brackets(&sheet.unit);
         let label = one_line(bare_label(&series.label));
-        let header = one_line(&value.header);
+        let header = without_unit(&value.header);
+        let header = one_line(header.trim());
         let text = match (self.question.chinese, header.is_empty()) {
             (true, true) => format!("{label}：{shown}{unit}"),
             (true, false) => format!("{label}（{header}）：{shown}{unit}"),
@@ -519,7 +520,7 @@ pub(super) fn is_of_another_group(metric: &Metric, sheet: &Sheet, series: &Serie
 
 /// Whether a value is of the kind that a figure is counted in.
 pub(super) fn measured(unit: Option<pack::Unit>, series: &Series, value: &Value) -> bool {
-    let said = fold(&format!("{} {} {}", series.label, series.above, value.header)).into_owned();
+    let said = fold(&format!("{} {} {}", series.label, series.above, undated(&value.header))).into_owned();
     let share = value.percent || ["%", "percent", "率", "占比"].iter().any(|word| said.contains(word));
     match unit {
         Some(pack::Unit::Percent) => share,
@@ -564,12 +565,14 @@ pub(super) fn labelled(label: &str, name: &[u32]) -> Option<f32> {
     if whole == wanted {
         return Some(3.0);
     }
-    let head = bare.split([',', '(', '（', '，', ':', '：']).next().unwrap_or(bare);
-    let without = |text: &str| {
-        let fillers = terms(FILLERS);
-        terms(text).difference(&fillers).copied().collect::<Terms>()
-    };
     let fillers = terms(FILLERS);
+    // What is net is less than the total: `net assets` are no `total assets`.
+    let net = |of: &Terms| of.contains(&term("net"));
+    if net(&wanted) && !net(&whole) || net(&whole) && !net(&wanted) && wanted.contains(&term("total")) {
+        return None;
+    }
+    let head = bare.split([',', '(', '（', '，', ':', '：']).next().unwrap_or(bare);
+    let without = |text: &str| terms(text).difference(&fillers).copied().collect::<Terms>();
     let core: Terms = wanted.difference(&fillers).copied().collect();
     if terms(head) == wanted || without(bare) == core && !core.is_empty() {
         return Some(2.5);
@@ -1012,14 +1015,7 @@ pub(super) fn undated(text: &str) -> String {
         "note",
         "m",
     ];
-    // `(in millions, except per share data)`
-    let unit = |inside: &str| scale_of(inside).is_some() || inside.contains("except");
-    let mut rest = text.to_owned();
-    while let Some((open, close)) = rest.rfind('(').and_then(|open| Some((open, open + rest[open..].find(')')?)))
-        && unit(&rest[open..close])
-    {
-        rest.replace_range(open..=close, " ");
-    }
+    let mut rest = without_unit(text);
     let text = rest.clone();
     let mut said: Vec<_> = periods(&text).into_iter().map(|(range, _)| range).collect();
     said.sort_by_key(|range| std::cmp::Reverse(range.start));
@@ -1057,6 +1053,18 @@ pub(super) fn undated(text: &str) -> String {
         .filter(|word| !PERIOD.contains(&word.to_lowercase().as_str()))
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// A header without what it says its figures are counted in: `(in millions, except per share data)`.
+fn without_unit(header: &str) -> String {
+    let unit = |inside: &str| scale_of(inside).is_some() || inside.contains("except");
+    let mut rest = header.to_owned();
+    while let Some((open, close)) = rest.rfind('(').and_then(|open| Some((open, open + rest[open..].find(')')?)))
+        && unit(&rest[open..close])
+    {
+        rest.replace_range(open..=close, " ");
+    }
+    rest
 }
 
 /// A folded text as words with a blank on either side, for finding a label in a question whole.
