@@ -257,6 +257,8 @@ struct Scene<'a> {
     title: HashSet<(String, String)>,
     /// The periods that its document reports on.
     reports: Vec<Period>,
+    /// The month in which its document's year ends.
+    closes: u8,
     /// Whether its words are near an asked period, where the document states none.
     near_period: bool,
 }
@@ -502,14 +504,15 @@ impl<'a> Reader<'a> {
         let around = terms(&passage.text);
         let shares =
             |words: &Vec<Word>| words.iter().map(|w| Share { leant: w.share(&leant), around: w.share(&around) }).collect();
-        let reports = self.evidence.held(hit).periods;
+        let held = self.evidence.held(hit);
+        let (reports, closes) = (held.periods, held.closes.unwrap_or(12));
         let near_period = !self.question.periods.is_empty()
             && reports.is_empty()
             && [passage.headings.join(" ").as_str(), &passage.text]
                 .iter()
                 .any(|text| periods(text).iter().any(|(_, said)| self.question.periods.iter().any(|asked| said.answers(*asked))));
         let title = if self.question.chinese { neighbours(&fold(&title)) } else { pairs(&tokens(&title)) };
-        Scene { at, hit, shares: [shares(&self.words[0]), shares(&self.words[1])], title, reports, near_period }
+        Scene { at, hit, shares: [shares(&self.words[0]), shares(&self.words[1])], title, reports, closes, near_period }
     }
 
     /// A sentence, or a row of a table as it stands.
@@ -937,8 +940,12 @@ impl<'a> Reader<'a> {
             let stated = asked.iter().find(|period| self.kind == Kind::Number && self.stated_for(**period, text, scene));
             return stated.map(|period| (Some(*period), 0.05));
         }
-        // The report of a year speaks of its day, but of a quarter or half only where it says so.
-        let whole = |period: &Period| matches!(period.part, Part::Year | Part::Month(_));
+        // The report of a year speaks of its last day, but of another part of it only where it says so.
+        let whole = |period: &Period| match period.part {
+            Part::Year => true,
+            Part::Month(month) => self.kind != Kind::Number || month == scene.closes,
+            _ => false,
+        };
         let of = |period: &&Period| {
             scene
                 .reports

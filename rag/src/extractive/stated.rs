@@ -147,9 +147,9 @@ impl<'a> Reader<'a> {
         }
         let mut rest = beside(&own);
         // Both ways of counting shares are also the one that is asked for.
-        let basic = terms("basic");
-        if own.is_superset(&terms("basic diluted")) && !metric.rest.is_superset(&basic) {
-            rest.extend(basic);
+        let both = terms("basic diluted");
+        if own.is_superset(&both) && rest.iter().any(|term| both.contains(term)) {
+            rest.extend(both);
         }
         let with_rest = |name: &Vec<u32>| name.iter().copied().chain(rest.iter().copied()).collect::<Vec<u32>>();
         let exact = labelled(label, &metric.whole).map(|likeness| likeness + 0.5);

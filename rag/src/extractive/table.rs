@@ -443,7 +443,9 @@ impl<'a> Reader<'a> {
     /// A value as a statement: label, header, value, unit.
     pub(super) fn said(&self, sheet: &Sheet, series: &Series, value: &Value) -> Statement {
         let shown = sheet.page.text[value.cell.clone()].trim();
-        let unit = unit_in_brackets(&sheet.unit);
+        // A figure per share is not in millions.
+        let exempt = scale_of(&sheet.unit).is_some() && sheet.scale(series, value) == 1.0;
+        let unit = if exempt { String::new() } else { unit_in_brackets(&sheet.unit) };
         let label = one_line(bare_label(&series.label));
         let header = without_unit(&value.header);
         let header = one_line(header.trim());
@@ -571,10 +573,11 @@ pub(super) fn labelled(label: &str, name: &[u32]) -> Option<f32> {
     if net(&wanted) && !net(&whole) || net(&whole) && !net(&wanted) && wanted.contains(&term("total")) {
         return None;
     }
-    let head = bare.split([',', '(', '（', '，', ':', '：']).next().unwrap_or(bare);
+    let up_to = |ends: &[char]| bare.split(ends).next().unwrap_or(bare);
+    let (head, clause) = (up_to(&[',', '(', '（', '，', ':', '：']), up_to(&[',', '，']));
     let without = |text: &str| terms(text).difference(&fillers).copied().collect::<Terms>();
     let core: Terms = wanted.difference(&fillers).copied().collect();
-    if terms(head) == wanted || without(bare) == core && !core.is_empty() {
+    if terms(head) == wanted || terms(clause) == wanted || without(bare) == core && !core.is_empty() {
         return Some(2.5);
     }
     if without(head) == core && !core.is_empty() {
