@@ -535,7 +535,7 @@ fn by_file(seen: &Seen) -> Option<Fact<String>> {
 // --- Names ---------------------------------------------------------------------------------------------------------
 
 /// Legal forms that end an English or European name, folded, without dots.
-const FORMS: [&str; 30] = [
+const FORMS: [&str; 32] = [
     "inc",
     "incorporated",
     "corp",
@@ -566,7 +566,11 @@ const FORMS: [&str; 30] = [
     "trust",
     "kk",
     "sab",
+    "bancorp",
+    "bancshares",
 ];
+/// Those that are part of the name: without them little is left of it.
+const NAMED: [&str; 3] = ["trust", "bancorp", "bancshares"];
 /// Those that are words otherwise and count only in capitals as printed.
 const DOUBTFUL: [&str; 9] = ["co", "sa", "ag", "se", "ab", "spa", "trust", "lp", "company"];
 
@@ -784,7 +788,7 @@ fn short(name: &str) -> String {
     }
     while let Some((head, last)) = text.rsplit_once([' ', ',']) {
         let form = last.replace('.', "").trim_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
-        if (!FORMS.contains(&form.as_str()) || form == "trust") && !form.is_empty() && form != "&" {
+        if (!FORMS.contains(&form.as_str()) || NAMED.contains(&form.as_str())) && !form.is_empty() && form != "&" {
             break;
         }
         text = head.trim_end_matches([',', ' ', '&']);
@@ -1006,8 +1010,19 @@ fn ticker(seen: &Seen, kind: Option<ReportKind>, company: Option<&str>) -> Optio
     let own = |line: &Line| {
         line.is_short() || line.kind == BlockKind::Table || brand.as_ref().is_some_and(|b| line.key.contains(b.as_str()))
     };
-    const LABELS: [&str; 9] =
-        ["证券代码:", "股票代码:", "公司代码:", "股份代号:", "a股代码:", "股票代号:", "stock code:", "asx code:", "ticker:"];
+    const LABELS: [&str; 11] = [
+        "证券代码:",
+        "股票代码:",
+        "公司代码:",
+        "股份代号:",
+        "a股代码:",
+        "股票代号:",
+        "stock code:",
+        "asx code:",
+        "ticker:",
+        "ticker symbol:",
+        "trading symbol:",
+    ];
     for line in early() {
         if let Some(code) = LABELS.iter().find_map(|label| code(line, label)).filter(|_| own(line)) {
             return Some(fact(code, 0.93, on(line)));

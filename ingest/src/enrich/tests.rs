@@ -130,6 +130,12 @@ fn a_form_is_known_by_its_name_alone() {
 }
 
 #[test]
+fn a_trading_symbol_and_the_name_of_a_bank_are_read() {
+    let text = "# Ardley Bancorp\n\nForm 10-K\n\nFor the fiscal year ended December 31, 2020\n\nTrading symbol: ARDB";
+    check("a.md", &[text], "company: Ardley Bancorp\nticker: ARDB\nkind: annual\nperiod: FY 2020 2020-12-31");
+}
+
+#[test]
 fn a_current_report_has_a_date_and_no_period() {
     let cover = "# FORM 8-K\n\nCURRENT REPORT\n\nDate of Report (Date of earliest event reported): August 19, 2022 (August 16, 2022)\n\n\
         Corner Shoes, Inc.\n\n(Exact name of registrant as specified in charter)";
