@@ -42,6 +42,8 @@ pub(crate) struct Held {
     pub periods: Vec<Period>,
     /// The month in which what it reports on ends.
     pub closes: Option<u8>,
+    /// The year and month in which it ends, as printed.
+    pub ends: Option<(i32, u8)>,
     /// How many years before the one in which it ends its year is named: 1 where fiscal 2022 ends in January 2023.
     pub named_before: i32,
     /// When it was published, as far as it is printed.
@@ -57,6 +59,7 @@ impl Holdings {
     pub fn of(documents: &[Source]) -> Self {
         let mut holdings = Self::default();
         let mut known: HashMap<Subject, usize> = HashMap::new();
+        let mut companies: HashMap<DocumentId, Subject> = HashMap::new();
         for source in documents {
             for subject in subjects(source) {
                 let at = *known.entry(subject.clone()).or_insert_with(|| {
@@ -68,9 +71,26 @@ impl Holdings {
             if let Some(ticker) = text_of(source, "ticker") {
                 holdings.tickers.entry(ticker.to_uppercase()).or_default().push(source.id);
             }
+            companies.extend(company(source).map(|company| (source.id, company)));
             holdings.documents.insert(source.id, Held::of(source));
         }
+        holdings.share_names(&companies);
         holdings
+    }
+
+    /// What one report says of its company's names holds for the others: the name in English that only the annual report prints.
+    fn share_names(&mut self, companies: &HashMap<DocumentId, Subject>) {
+        let mut reports: HashMap<&Subject, Vec<DocumentId>> = HashMap::new();
+        for (id, company) in companies {
+            reports.entry(company).or_default().push(*id);
+        }
+        reports.values_mut().for_each(|reports| reports.sort_unstable());
+        for (_, documents) in &mut self.subjects {
+            let own: HashSet<&Subject> = documents.iter().filter_map(|id| companies.get(id)).collect();
+            let mut known: HashSet<DocumentId> = documents.iter().copied().collect();
+            let others = own.into_iter().flat_map(|company| &reports[company]).copied();
+            documents.extend(others.filter(|id| known.insert(*id)).collect::<Vec<_>>());
+        }
     }
 
     pub(crate) fn held(&self, id: DocumentId) -> Option<&Held> {
@@ -130,11 +150,17 @@ impl Held {
                 periods.push(named);
             }
         }
+        // A year in the title of a quarter's report tells whose quarter it is.
+        let of_part = matches!(kind, Some(ReportKind::Quarterly | ReportKind::HalfYear));
+        if of_part && periods.iter().any(|own| own.part != Part::Year) {
+            periods.retain(|own| own.part != Part::Year);
+        }
         let end = fact(source, "period").and_then(|period| period.get("end")?.as_str());
         let closes = end.and_then(|end| end.split('-').nth(1)?.parse().ok());
         let closing = periods.iter().find(|own| matches!(own.part, Part::Year | Part::Quarter(4))).and_then(|own| own.year);
-        let ends = end.and_then(|end| end.split('-').next()?.parse::<i32>().ok());
-        let named_before = ends.zip(closing).map_or(0, |(ends, named)| (ends - named).clamp(0, 1));
+        let year = end.and_then(|end| end.split('-').next()?.parse::<i32>().ok());
+        let ends = year.zip(closes);
+        let named_before = year.zip(closing).map_or(0, |(year, named)| (year - named).clamp(0, 1));
         let published = text_of(source, "date");
         let own = matches!(
             kind,
@@ -149,7 +175,7 @@ impl Held {
             )
         );
         let filed = own && text_of(source, "company").is_some();
-        Self { kind, periods, closes, named_before, published, report: filed || is_title_of_report(source), filed }
+        Self { kind, periods, closes, ends, named_before, published, report: filed || is_title_of_report(source), filed }
     }
 
     /// The last day that it speaks of, for telling the newest: year and month.
@@ -183,6 +209,11 @@ fn subjects(source: &Source) -> Vec<Subject> {
         }
     }
     distinct
+}
+
+/// Whose report it surely is, by the name on its cover.
+fn company(source: &Source) -> Option<Subject> {
+    Subject::named(&text_of(source, "company")?, true).filter(|subject| !subject.is_common())
 }
 
 /// The names in other languages of a company that the world knows by several (`known_as.tsv`): `波音` for Boeing.
@@ -317,6 +348,44 @@ mod tests {
             let names = Question::over(Pack::standard(), question, &holdings).names;
             assert!(names.iter().any(|name| name.documents == [id]), "{question}: {names:?}");
         }
+    }
+
+    #[test]
+    fn names_that_begin_alike_or_hold_one_another_are_told_apart() {
+        let report = |company: &str, aliases: &[&str]| {
+            let facts = json!({
+                "company": { "value": company, "confidence": 0.97, "from": "text" },
+                "aliases": aliases,
+                "kind": { "value": "annual", "confidence": 0.9, "from": "text" },
+            });
+            source("report", facts)
+        };
+        let reports = [
+            report("云栈汽车股份有限公司", &["YUNZHAN AUTOMOBILE"]),
+            report("云栈汽车零部件股份有限公司", &[]),
+            report("北岭股份有限公司", &[]),
+            report("北岭储能技术股份有限公司", &["北岭储能"]),
+            report("Halden, Inc.", &[]),
+            report("Halden Marine Corporation", &[]),
+            // The quarter's report does not print the English name.
+            report("云栈汽车股份有限公司", &[]),
+        ];
+        let holdings = Holdings::of(&reports);
+        let check = |question: &str, named: &[usize]| {
+            let found = Question::over(Pack::standard(), question, &holdings).documents().unwrap_or_default();
+            let wanted: HashSet<DocumentId> = named.iter().map(|at| reports[*at].id).collect();
+            assert_eq!(found, wanted, "{question}");
+        };
+        check("云栈汽车2021年的营业收入", &[0, 6]);
+        check("云栈汽车零部件2021年的营业收入", &[1]);
+        check("revenue of Yunzhan Automobile in Q3 2021", &[0, 6]);
+        check("北岭股份2021年的营业收入", &[2]);
+        check("北岭储能2021年的营业收入", &[3]);
+        check("北岭银行2021年的营业收入", &[]);
+        check("比较北岭储能和北岭股份2021年的营业收入", &[2, 3]);
+        check("Halden's revenue in 2021", &[4]);
+        check("Halden Marine's revenue in 2021", &[5]);
+        check("Did Halden Marine or Halden earn more in 2021?", &[4, 5]);
     }
 
     #[test]

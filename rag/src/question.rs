@@ -1,7 +1,7 @@
 //! What does a question ask? Its language, the kind of answer, the periods, whom or what it names, and the words that a
 //! good passage holds: read from the text alone and from the titles of the documents, without a model.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, ops::Range, sync::Arc};
 
 use index::{
     corpus::{DocumentId, ReportKind},
@@ -215,6 +215,10 @@ const LEGAL_EN: &[&str] = &[
     "incorporated",
     "the",
     "s.a",
+    "l.p",
+    "lp",
+    "llp",
+    "gmbh",
     "ag",
     "nv",
     "n.v",
@@ -419,14 +423,14 @@ impl Subject {
         ((report || company) && bare.chars().count() >= 2).then_some(Self { bare, words })
     }
 
-    /// Where a question mentions this subject, in bytes of the folded question.
-    fn mentioned(&self, folded: &str) -> Option<std::ops::Range<usize>> {
-        if self.bare.contains(is_han) { self.mentioned_han(folded) } else { self.mentioned_latin(folded) }
+    /// Where a question mentions this subject, in bytes of the folded question, and whether by its whole name.
+    fn mentions(&self, folded: &str) -> Vec<(Range<usize>, bool)> {
+        if self.bare.contains(is_han) { self.mentions_han(folded) } else { self.mentions_latin(folded) }
     }
 
     /// The longest beginning of the name (a place in front may be left out) that the question holds: three characters, or two
     /// where no other Chinese character runs on.
-    fn mentioned_han(&self, folded: &str) -> Option<std::ops::Range<usize>> {
+    fn mentions_han(&self, folded: &str) -> Vec<(Range<usize>, bool)> {
         let stems = [Some(self.bare.as_str()), PLACES.iter().find_map(|p| self.bare.strip_prefix(p))];
         for stem in stems.into_iter().flatten() {
             let chars: Vec<(usize, char)> = stem.char_indices().collect();
@@ -435,30 +439,32 @@ impl Subject {
                 if PLACES.contains(&part) {
                     continue;
                 }
-                for (at, _) in folded.match_indices(part) {
+                let whole = length == chars.len();
+                let stands = |at: &usize| {
                     let rest = &folded[at + part.len()..];
-                    let ends = rest.chars().next().is_none_or(|c| !is_han(c))
-                        || ["的", "公司", "集团", "股份", "在", "是"].iter().any(|w| rest.starts_with(w));
-                    if length == chars.len() || ends || length >= 4 {
-                        return Some(at..at + part.len());
-                    }
+                    if whole { !is_front_of_name(rest) } else { length >= 4 || ends_name(rest) }
+                };
+                let found = folded.match_indices(part).map(|(at, _)| at).filter(stands);
+                let found: Vec<_> = found.map(|at| (at..at + part.len(), whole)).collect();
+                if !found.is_empty() {
+                    return found;
                 }
             }
         }
-        None
+        Vec::new()
     }
 
-    fn mentioned_latin(&self, folded: &str) -> Option<std::ops::Range<usize>> {
-        let whole = |name: &str| {
-            folded.match_indices(name).map(|(at, _)| at..at + name.len()).find(|r| {
+    fn mentions_latin(&self, folded: &str) -> Vec<(Range<usize>, bool)> {
+        let whole = |name: &str| -> Vec<(Range<usize>, bool)> {
+            let free = |r: &Range<usize>| {
                 !folded[..r.start].ends_with(|c: char| c.is_ascii_alphanumeric())
                     && !folded[r.end..].starts_with(|c: char| c.is_ascii_alphanumeric())
-            })
+            };
+            folded.match_indices(name).map(|(at, _)| at..at + name.len()).filter(free).map(|range| (range, true)).collect()
         };
-        whole(&self.bare).or_else(|| {
-            // `Johnson Johnson` for `Johnson & Johnson`
-            (self.words.len() >= 2).then(|| whole(&self.words.join(" & "))).flatten()
-        })
+        let found = whole(&self.bare);
+        // `Johnson Johnson` for `Johnson & Johnson`
+        if found.is_empty() && self.words.len() >= 2 { whole(&self.words.join(" & ")) } else { found }
     }
 
     /// Whether a short form stands for this subject: its first word, or the beginnings of its words (`AMD`, `AMEX`, `JnJ`).
@@ -659,6 +665,12 @@ const HAN_SUFFIXES: &[&str] = &[
     "电子",
     "能源",
 ];
+/// What companies of one name are told apart by.
+const TRADES: &[&str] = &[
+    "银行", "证券", "保险", "信托", "科技", "技术", "信息", "软件", "电子", "电气", "能源", "储能", "电力", "燃气", "水务",
+    "环保", "化工", "化学", "材料", "钢铁", "矿业", "机械", "重工", "航空", "航天", "物流", "港口", "高速", "地产", "置业",
+    "物业", "建设", "建材", "食品", "乳业", "药业", "医药", "医疗", "健康", "传媒", "文化", "教育", "实业", "控股",
+];
 /// What ends the reach of a Chinese name to the left.
 const HAN_STOPS: &[&str] = &[
     "请问",
@@ -732,26 +744,24 @@ const HAN_STOPS: &[&str] = &[
     "游戏",
 ];
 
-fn names(text: &str, chinese: bool, dated: &[(std::ops::Range<usize>, Period)], holdings: &Holdings) -> Vec<Name> {
+fn names(text: &str, chinese: bool, dated: &[(Range<usize>, Period)], holdings: &Holdings) -> Vec<Name> {
     let folded = fold(text).into_owned();
-    let mut names: Vec<Name> = Vec::new();
+    let mut mentions: Vec<Mention> = Vec::new();
     for (subject, documents) in &holdings.subjects {
-        if let Some(range) = subject.mentioned(&folded) {
-            let mention = folded[range].to_owned();
-            if !written_as_name(text, &mention) {
-                continue;
+        let found = subject.mentions(&folded).into_iter().filter(|(range, _)| written_as_name(text, &folded[range.clone()]));
+        mentions.extend(found.map(|(range, whole)| Mention { range, whole, documents }));
+    }
+    let mut names: Vec<Name> = Vec::new();
+    for mention in mentions.iter().filter(|mention| !mentions.iter().any(|other| other.rules_out(mention))) {
+        let written = &folded[mention.range.clone()];
+        match names.iter_mut().find(|name| name.text == written) {
+            Some(name) => {
+                let known: HashSet<DocumentId> = name.documents.iter().copied().collect();
+                name.documents.extend(mention.documents.iter().filter(|id| !known.contains(id)));
             }
-            match names.iter_mut().find(|n| fold(&n.text) == mention.as_str()) {
-                Some(name) => {
-                    name.documents.extend(documents.iter().filter(|id| !name.documents.contains(id)).copied().collect::<Vec<_>>())
-                }
-                None => names.push(Name { text: mention, documents: documents.clone(), sure: true, whole: true }),
-            }
+            None => names.push(Name { text: written.into(), documents: mention.documents.to_vec(), sure: true, whole: true }),
         }
     }
-    // A longer mention rules a shorter one inside it out: `四方光电` over `四方`.
-    let longest: Vec<String> = names.iter().map(|n| n.text.clone()).collect();
-    names.retain(|n| !longest.iter().any(|l| l.len() > n.text.len() && l.contains(n.text.as_str())));
     let mut candidates = quoted(text);
     candidates.extend(capitalised(text, dated));
     if chinese {
@@ -782,6 +792,36 @@ fn names(text: &str, chinese: bool, dated: &[(std::ops::Range<usize>, Period)], 
         names.push(Name { text: candidate, documents, sure, whole: false });
     }
     names
+}
+
+/// A place in a question where documents are named.
+struct Mention<'a> {
+    range: Range<usize>,
+    /// Whether the whole name stands there, or only its beginning.
+    whole: bool,
+    documents: &'a [DocumentId],
+}
+
+impl Mention<'_> {
+    /// A longer mention rules a shorter one inside it out (`四方光电` over `四方`), and a whole name the beginning of another
+    /// company's (`云栈汽车` over `云栈汽车零部件`).
+    fn rules_out(&self, other: &Mention) -> bool {
+        let covers = self.range.start <= other.range.start && other.range.end <= self.range.end;
+        let longer = self.range.len() > other.range.len();
+        let another = || !self.documents.iter().any(|id| other.documents.contains(id));
+        covers && (longer || self.whole && !other.whole && another())
+    }
+}
+
+/// Whether a Chinese name ends where this begins.
+fn ends_name(rest: &str) -> bool {
+    rest.chars().next().is_none_or(|c| !is_han(c))
+        || ["的", "公司", "集团", "股份", "在", "是"].iter().any(|word| rest.starts_with(word))
+}
+
+/// Whether what follows a Chinese name makes it the front of another: `平安` of `平安银行`.
+fn is_front_of_name(rest: &str) -> bool {
+    TRADES.iter().any(|trade| rest.strip_prefix(trade).is_some_and(ends_name))
 }
 
 /// Whether a mention of one English word is meant as a name: `Target`, `Gap` and `Block` are words, too. A question without
@@ -836,7 +876,7 @@ fn quoted(text: &str) -> Vec<(String, bool)> {
 }
 
 /// Runs of capitalised Latin words: `Sonic Automotive, Inc.`, `Best Buy`, `AMD`.
-fn capitalised(text: &str, dated: &[(std::ops::Range<usize>, Period)]) -> Vec<(String, bool)> {
+fn capitalised(text: &str, dated: &[(Range<usize>, Period)]) -> Vec<(String, bool)> {
     let mut found = Vec::new();
     let mut run: Option<(usize, usize, usize)> = None; // start, end, words
     let mut close = |run: &mut Option<(usize, usize, usize)>| {
@@ -875,7 +915,7 @@ fn capitalised(text: &str, dated: &[(std::ops::Range<usize>, Period)]) -> Vec<(S
 }
 
 /// Chinese names by their suffix (`华为公司`), and a run of Chinese right before a period at the start (`宁德时代2023年…`).
-fn han_names(text: &str, dated: &[(std::ops::Range<usize>, Period)]) -> Vec<(String, bool)> {
+fn han_names(text: &str, dated: &[(Range<usize>, Period)]) -> Vec<(String, bool)> {
     let mut found: Vec<(String, bool)> = Vec::new();
     for run in text.split(|c: char| !is_han(c)) {
         for suffix in HAN_SUFFIXES {
@@ -932,7 +972,7 @@ fn is_phrase(front: &str) -> bool {
 }
 
 /// Replaces ranges by blanks.
-fn blank(text: &str, ranges: impl Iterator<Item = std::ops::Range<usize>>) -> String {
+fn blank(text: &str, ranges: impl Iterator<Item = Range<usize>>) -> String {
     let mut out = text.to_owned();
     let mut ranges: Vec<_> = ranges.collect();
     ranges.sort_by_key(|r| std::cmp::Reverse(r.start));
@@ -1040,7 +1080,7 @@ const ASIDES: &[&str] = &[
 ];
 
 /// The question without its asides, periods, names that a document bears, and question words.
-fn content(text: &str, chinese: bool, dated: &[(std::ops::Range<usize>, Period)], names: &[Name]) -> String {
+fn content(text: &str, chinese: bool, dated: &[(Range<usize>, Period)], names: &[Name]) -> String {
     let mut content = blank(text, dated.iter().map(|(r, _)| r.clone()));
     for rest in [" 末", " 底", " 度", " 财年", " 财务年度", " 会计年度"] {
         // `2023年末商誉`: what is left of the period behind its year.

@@ -367,12 +367,14 @@ fn each_period(order: &mut Vec<(usize, usize, f32)>, legs: &[Leg], top_k: usize,
 fn agreement(question: &Question, held: Option<&Held>, leg: &Leg, newest: Option<(i32, u8)>) -> Agreement {
     let Some(held) = held else { return Agreement::default() };
     let named = leg.company.is_some();
-    let share = if named { 1.0 } else { UNNAMED };
+    let share = if named || is_of_part(&question.periods, held) { 1.0 } else { UNNAMED };
     let wanted = question.report;
     let kind = match (wanted, held.kind) {
         (Some(wanted), Some(kind)) if wanted == kind => KIND,
         // A year is reported on by annual reports; whoever asks for a quarter's is content with what tells it.
-        (None, Some(ReportKind::Annual | ReportKind::Prospectus)) if question.periods.iter().any(|p| p.part == Part::Year) => {
+        (None, Some(ReportKind::Annual | ReportKind::Prospectus))
+            if question.periods.iter().any(|p| p.part == Part::Year || ends_on(p, held)) =>
+        {
             KIND / 3.0
         }
         _ => 0.0,
@@ -389,11 +391,11 @@ fn agreement(question: &Question, held: Option<&Held>, leg: &Leg, newest: Option
 /// How well a document's periods fit those that are asked about, of which the latest counts most: its report repeats the
 /// figures of the others.
 fn period_fit(asked: &[Period], held: &Held) -> f32 {
-    let Some(latest) = asked.iter().filter(|p| p.year.is_some()).max_by_key(|p| (p.year, p.part.ends())) else { return 0.0 };
+    let Some(latest) = latest(asked) else { return 0.0 };
     let fit = |period: &Period| {
         let own = held.periods.iter().filter(|own| own.year.is_some());
         own.map(|own| match (own.year, period.year) {
-            _ if own.answers(*period) => 1.0,
+            _ if own.answers(*period) || ends_on(period, held) => 1.0,
             (Some(own), Some(asked)) if own == asked || own == asked + 1 => 0.5,
             _ => 0.0,
         })
@@ -401,6 +403,23 @@ fn period_fit(asked: &[Period], held: &Held) -> f32 {
     };
     let others = asked.iter().map(fit).fold(0.0, f32::max);
     fit(latest).max(others * 0.5)
+}
+
+/// Whether a date is the one on which a report's period ends: `the fiscal year ended January 28, 2023` names it by its day.
+fn ends_on(asked: &Period, held: &Held) -> bool {
+    matches!((asked.year, asked.part), (Some(year), Part::Month(month)) if held.ends == Some((year, month)))
+}
+
+/// The latest of the periods that are asked about.
+fn latest(asked: &[Period]) -> Option<&Period> {
+    asked.iter().filter(|period| period.year.is_some()).max_by_key(|period| (period.year, period.part.ends()))
+}
+
+/// Whether it is the report on a part of a year that is asked about: a year is spoken of everywhere, its second quarter in the
+/// reports on that.
+fn is_of_part(asked: &[Period], held: &Held) -> bool {
+    let part = latest(asked).filter(|period| matches!(period.part, Part::Half(_) | Part::Quarter(_) | Part::NineMonths));
+    part.is_some_and(|part| held.periods.iter().any(|own| own.year.is_some() && own.answers(*part)))
 }
 
 fn newest(holdings: &Holdings, documents: impl Iterator<Item = DocumentId>) -> Option<(i32, u8)> {

@@ -1,5 +1,6 @@
-//! The right report among look-alikes: ten companies, six years, half of them Chinese, all in the same words. Names that begin
-//! alike, a fiscal year that ends in June, quarters beside years: the report that is asked about comes first.
+//! The right report among look-alikes: fifteen companies, six years, half of them Chinese, all in the same words. Names that begin
+//! alike or hold one another, fiscal years that end in June or January, quarters beside years: the report that is asked about
+//! comes first.
 
 use serde_json::json;
 
@@ -8,20 +9,26 @@ use crate::service::Service;
 const YEARS: std::ops::RangeInclusive<i32> = 2018..=2023;
 
 /// Name, short name, code, English name.
-const CHINESE: [[&str; 4]; 5] = [
+const CHINESE: [[&str; 4]; 8] = [
     ["澜沧精机股份有限公司", "澜沧精机", "688901", "LANCANG PRECISION MACHINERY CO., LTD."],
     ["澜沧精工科技股份有限公司", "澜沧精工", "301902", "LANCANG FINE WORKS TECHNOLOGY CO., LTD."],
     ["北岭储能技术股份有限公司", "北岭储能", "300903", "BEILING STORAGE TECHNOLOGY CO., LTD."],
     ["沐野食品集团股份有限公司", "沐野食品", "603904", "MUYE FOODS GROUP CO., LTD."],
     ["江渚港口股份有限公司", "江渚港口", "600905", "JIANGZHU PORT CO., LTD."],
+    ["云栈汽车股份有限公司", "云栈汽车", "601906", "YUNZHAN AUTOMOBILE CO., LTD."],
+    ["云栈汽车零部件股份有限公司", "云栈零部", "603907", "YUNZHAN AUTO PARTS CO., LTD."],
+    ["北岭股份有限公司", "北岭股份", "600908", "BEILING CO., LTD."],
 ];
 /// Name, ticker, and the month in which its fiscal year ends.
-const ENGLISH: [(&str, &str, u8); 5] = [
+const ENGLISH: [(&str, &str, u8); 7] = [
     ("Halden Marine Corporation", "HLDM", 12),
     ("Halden Aerospace, Inc.", "HLDA", 6),
     ("Corvane Semiconductor Corporation", "CRVN", 9),
     ("Brightmoor Foods, Inc.", "BRMF", 12),
     ("Pellworm Logistics Group, Inc.", "PLWG", 12),
+    ("Halden, Inc.", "HLDN", 12),
+    // Fiscal 2021 ends in January 2022.
+    ("Castine Stores, Inc.", "CSTN", 1),
 ];
 
 fn figure(seed: usize, year: i32, row: usize) -> f64 {
@@ -83,8 +90,8 @@ fn reports() -> Vec<(String, String)> {
         }
         for (at, (_, ticker, ends)) in ENGLISH.iter().enumerate() {
             let month = MONTHS[*ends as usize - 1];
-            let day = if *ends == 12 { 31 } else { 30 };
-            let period = format!("For the fiscal year ended {month} {day}, {year}");
+            let (day, ended) = if *ends == 1 { (28, year + 1) } else { (if *ends == 12 { 31 } else { 30 }, year) };
+            let period = format!("For the fiscal year ended {month} {day}, {ended}");
             reports.push((format!("{ticker}-{year}"), english(at, "10-K", &period, year)));
             if at == 0 {
                 let period = format!("For the quarterly period ended September 30, {year}");
@@ -142,6 +149,12 @@ async fn the_report_of_the_named_company_and_period_comes_first() {
         ("Halden Marine revenue in the third quarter of FY19", none, "HLDM-2019-Q3"),
         ("Halden Marine's annual revenue for 2021", none, "HLDM-2021"),
         ("Brightmoor Foods employees 2018", none, "BRMF-2018"),
+        ("云栈汽车2021年的营业收入是多少？", none, "601906-2021"),
+        ("2021年云栈汽车零部件的营业收入", none, "603907-2021"),
+        ("北岭股份2020年的研发费用是多少", none, "600908-2020"),
+        ("What was Halden's net income in 2020?", none, "HLDN-2020"),
+        ("Castine Stores total revenue in fiscal 2021", none, "CSTN-2021"),
+        ("total assets of Castine Stores for the fiscal year ended January 28, 2020", none, "CSTN-2019"),
         // Across languages.
         ("Brightmoor Foods 2022年的净利润是多少？", none, "BRMF-2022"),
         ("What were the R&D expenses of 澜沧精工 in 2021?", none, "301902-2021"),
@@ -159,6 +172,7 @@ async fn the_report_of_the_named_company_and_period_comes_first() {
     for (question, wanted) in [
         ("比较澜沧精机和澜沧精工2021年的研发费用", ["688901-2021", "301902-2021"]),
         ("Compare Halden Marine and Corvane Semiconductor's net income in 2022", ["HLDM-2022", "CRVN-2022"]),
+        ("Did Halden Marine or Halden have more total assets in 2021?", ["HLDM-2021", "HLDN-2021"]),
         ("江渚港口2019年和2022年的营业收入", ["600905-2019", "600905-2022"]),
     ] {
         let hits = service.post("/v1/search", json!({ "query": question, "top_k": 8 })).await.body;
@@ -174,4 +188,7 @@ async fn the_report_of_the_named_company_and_period_comes_first() {
     let hits =
         service.post("/v1/search", json!({ "query": "Ravensholt Mining Corp. revenue in 2021", "explain": true })).await.body;
     assert!(hits["understood"]["not_held"].to_string().contains("Ravensholt"), "{}", hits["understood"]);
+    // Nor is one that only begins like a company that is held.
+    let hits = service.post("/v1/search", json!({ "query": "江渚银行2021年的营业收入", "explain": true })).await.body;
+    assert_eq!(hits["understood"]["names"], json!([]), "{}", hits["understood"]);
 }
