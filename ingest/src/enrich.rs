@@ -131,7 +131,7 @@ pub fn facts_under(name: &str, given: &Map<String, Value>, about: &About, pages:
     let language = language(&seen);
     let (kind, form) = kind::read(&seen);
     let what = kind.as_ref().map(|k| k.value);
-    let named = company::read(&seen, what, language.as_ref().is_some_and(|l| l.value == "zh"));
+    let named = company::read(&seen, pages, what, language.as_ref().is_some_and(|l| l.value == "zh"));
     let period = period::read(&seen, what, form.as_deref());
     let date = period::published(&seen, what);
     let (currency, scale) = money::read(&seen, form.as_deref(), pages);

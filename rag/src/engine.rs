@@ -383,7 +383,7 @@ impl Engine {
         holdings: &Holdings,
         hits: &[Hit],
     ) -> Result<Vec<Hit>, RagError> {
-        let wanted = extractive::figures_wanted(question);
+        let wanted = extractive::wanted(question);
         let reports = holdings.reports_for(question);
         if wanted.is_empty() || reports.is_empty() {
             return Ok(Vec::new());

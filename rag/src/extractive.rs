@@ -93,6 +93,10 @@ const STATEMENTS_ZH: &[&str] = &[
     "合并现金流量表 经营活动产生的现金流量净额 投资活动 筹资活动",
 ];
 
+/// What heads the quarters in the report of a year.
+const QUARTERS_EN: &str = "Quarterly financial data: first quarter, second quarter, third quarter, fourth quarter";
+const QUARTERS_ZH: &str = "分季度主要财务数据 第一季度 第二季度 第三季度 第四季度";
+
 /// Picks what answers the question, or refuses.
 pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
     if let Some(message) = verdict::unread(question) {
@@ -178,8 +182,9 @@ fn contradicted(sentence: &Candidate, found: &[Candidate]) -> bool {
     figures.peek().is_some() && !figures.any(near)
 }
 
-/// What to look up in the statements of a company for the figures that a question asks for; nothing if it asks for none.
-pub(crate) fn figures_wanted(question: &Question) -> Vec<String> {
+/// What else to look up in the reports of a company: its statements, for the figures that a question asks for, or the sentence
+/// that says what something is; nothing if it asks for neither.
+pub(crate) fn wanted(question: &Question) -> Vec<String> {
     let folded = fold(&question.text);
     let mut names: Vec<String> = Vec::new();
     let defined = ratio::asked(&folded).map(|(_, ratios)| ratios).unwrap_or_default();
@@ -189,12 +194,25 @@ pub(crate) fn figures_wanted(question: &Question) -> Vec<String> {
         }
     }
     let mentions = question.pack.glossary.mentions(&fold(&question.subject)).0;
-    names.extend(mentions.into_iter().filter(Mention::figure).map(|mention| mention.name));
+    // A report may call it by its name in full: `归属于上市公司股东的扣除非经常性损益的净利润`.
+    let in_full = |mention: Mention| {
+        let same_script = mention.concept.names.iter().filter(|name| name.contains(is_han) == question.chinese);
+        let longest = same_script.max_by_key(|name| name.chars().count()).filter(|name| **name != mention.name);
+        longest.map_or(mention.name.clone(), |longest| format!("{} {longest}", mention.name))
+    };
+    names.extend(mentions.into_iter().filter(Mention::figure).map(in_full));
     names.truncate(MOST_FIGURES);
     if names.is_empty() {
-        return names;
+        let told = told::subject(&folded, &question.subject);
+        return told.map(|subject| format!("公司的{subject}是")).into_iter().collect();
     }
-    let statements = if question.chinese { STATEMENTS_ZH } else { STATEMENTS_EN };
+    let (statements, quarters) = match question.chinese {
+        true => (STATEMENTS_ZH, QUARTERS_ZH),
+        false => (STATEMENTS_EN, QUARTERS_EN),
+    };
+    if question.periods.iter().any(|period| matches!(period.part, Part::Quarter(_))) {
+        names.push(quarters.to_owned());
+    }
     names.extend(statements.iter().map(|text| (*text).to_owned()));
     names
 }
@@ -432,7 +450,9 @@ impl<'a> Reader<'a> {
         let named = self.question.documents();
         let mut seen = HashSet::new();
         let mut found = Vec::new();
-        for (at, hit) in self.evidence.hits.iter().enumerate() {
+        // What was looked up besides has the statements, or says what something is.
+        let among = if self.subject.is_some() { usize::MAX } else { self.evidence.hits.len() };
+        for (at, hit) in self.evidence.looked_through().enumerate().take(among) {
             if named.as_ref().is_some_and(|named| !named.contains(&hit.passage.document.id)) {
                 continue;
             }
@@ -532,8 +552,8 @@ impl<'a> Reader<'a> {
         let row = table.and_then(|t| t.rows.iter().enumerate().find(|(_, r)| r.iter().any(|c| piece.contains(&c.range().start))));
         let header = row.zip(table).is_some_and(|((at, _), table)| at < table.header_rows as usize);
         let figures = row.is_some_and(|(_, r)| r.iter().any(|c| page.text.get(c.range()).is_some_and(is_value)));
-        if figures && self.kind == Kind::Number {
-            // Its figures are looked up under their headers.
+        if figures && matches!(self.kind, Kind::Number | Kind::Where) {
+            // Its figures are looked up under their headers, and say nothing of a place.
             return None;
         }
         let heading = block.is_some_and(|b| matches!(b.kind, BlockKind::Heading(_)));
@@ -701,6 +721,8 @@ impl<'a> Reader<'a> {
                         let amount = self.figure && self.amount || self.counted.is_some() && !self.percent;
                         !(amount && matches!(q.unit, Unit::Percent | Unit::Point))
                     })
+                    // Who counts heads is not told an expense.
+                    .filter(|q| !(self.counts_heads() && matches!(q.unit, Unit::Money(_))))
                     // `the 25 largest customers`: money is told in money.
                     .filter(|q| !(self.filed && self.money && self.amount && !matches!(q.unit, Unit::Money(_))))
                     // `COVID-19` is no amount.
@@ -813,6 +835,15 @@ impl<'a> Reader<'a> {
             Some(best.statement)
         };
         if names.len() < 2 { None } else { names.iter().map(best).collect() }
+    }
+
+    /// Whether things are counted, and not money: `how many employees`, `多少家`.
+    fn counts_heads(&self) -> bool {
+        let things = |noun: &String| match self.question.chinese {
+            true => noun.chars().count() == 1 && noun != "元",
+            false => !self.figure && !["dollar", "euro", "pound", "yuan"].contains(&noun.as_str()),
+        };
+        self.counted.as_ref().is_some_and(things)
     }
 
     /// Whether what is planned is asked for.

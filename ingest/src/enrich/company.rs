@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use index::page::BlockKind;
+use index::page::{BlockKind, Page};
 
 use super::{
     Fact, ReportKind, Seen, Where, date, fact,
@@ -28,7 +28,7 @@ struct Candidate {
     from: Where,
 }
 
-pub(super) fn read(seen: &Seen, kind: Option<ReportKind>, chinese: bool) -> Named {
+pub(super) fn read(seen: &Seen, pages: &[Page], kind: Option<ReportKind>, chinese: bool) -> Named {
     let mut pool = Pool::default();
     registrant(seen, &mut pool);
     defined(seen, &mut pool);
@@ -36,6 +36,7 @@ pub(super) fn read(seen: &Seen, kind: Option<ReportKind>, chinese: bool) -> Name
     announced(seen, kind, &mut pool);
     studied(seen, kind, &mut pool);
     subject(seen, kind, &mut pool);
+    audited(pages, &mut pool);
 
     let given = seen.given(&["company", "company_name", "issuer", "publisher", "公司", "公司名称", "发布机构"]);
     let best = pool.best(chinese);
@@ -353,6 +354,31 @@ fn announced(seen: &Seen, kind: Option<ReportKind>, pool: &mut Pool) {
                 if name.starts_with(char::is_uppercase) && name.split(' ').count() <= 6 {
                     pool.add(name, 0.6, on(line));
                 }
+            }
+        }
+    }
+}
+
+/// Whom an auditor reports to: `To the members of Brightwater plc`, `海岚股份有限公司全体股东：`.
+fn audited(pages: &[Page], pool: &mut Pool) {
+    const HEAD: usize = 2000;
+    const OWNERS: &[&str] = &["members of ", "shareholders of ", "stockholders of ", "shareowners of ", "unitholders of "];
+    for page in pages {
+        let head = &page.text[..page.text.floor_char_boundary(HEAD)];
+        let key = fold(head);
+        if !["independent auditor", "independent registered public", "审计报告"].iter().any(|word| key.contains(word)) {
+            continue;
+        }
+        for raw in head.lines() {
+            let key = raw.to_ascii_lowercase();
+            let after = |owners: &&str| key.find(*owners).map(|at| at + owners.len());
+            let at = match raw.contains("全体股东") {
+                true => Some(0),
+                false => OWNERS.iter().find_map(after).filter(|_| key.trim_start().starts_with("to ")),
+            };
+            let Some(addressed) = at.map(|at| &raw[at..]) else { continue };
+            if let Some(name) = legal_names(addressed).into_iter().next() {
+                pool.add(&addressed[name], 0.7, Where::Page { page: page.number, quote: quote(raw) });
             }
         }
     }
@@ -819,6 +845,13 @@ fn other_names(seen: &Seen, company: &str, pool: &Pool) -> Vec<String> {
     let mut names = Vec::new();
     let own = brand(company);
     names.push(short(company));
+    // `Brightwater Mills` of Brightwater Mills Group plc; what is left has to be a name still.
+    let group = |word: &str| matches!(fold(word).as_str(), "group" | "holdings" | "holding");
+    let words: Vec<&str> = names[0].split(' ').collect();
+    let bare = words.len() - words.iter().rev().take_while(|word| group(word)).count();
+    if (2..words.len()).contains(&bare) {
+        names.push(words[..bare].join(" "));
+    }
     for line in &seen.front.lines {
         if let Some((label, value)) = labelled(line) {
             let is = |labels: &[&str]| labels.iter().any(|l| label == *l || label.ends_with(l));

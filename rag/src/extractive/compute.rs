@@ -14,7 +14,7 @@ use super::{
     Reader, Terms, Word,
     plan::{Plan, What},
     ratio::{self, Formula, Ratio, Shown},
-    table::{Metric, Series, Sheet, Value, asking_part, labelled, tells_more, undated},
+    table::{Metric, Series, Sheet, Value, asking_part, labelled, undated},
     terms,
 };
 use crate::{
@@ -421,7 +421,7 @@ impl<'a> Reader<'a> {
             inside == 0
         });
         let rest = fold(&bare.collect::<String>()).replace(name, " ");
-        !tokens(&rest).iter().any(|token| self.question.terms.contains(token) && tells_more(token))
+        self.telling(&rest).is_empty()
     }
 
     /// A ratio by its definition, for each period, out of one document.
@@ -775,7 +775,7 @@ fn number(value: f64, decimals: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::table::tells_more, *};
 
     #[test]
     fn what_only_asks_how_it_went_names_no_part_of_a_company() {

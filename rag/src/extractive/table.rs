@@ -192,8 +192,29 @@ impl<'a> Reader<'a> {
             heads.extend(names.into_iter().filter(|name| name.len() <= 2).flatten());
         }
         let rest = self.question.pack.glossary.mentions(&fold(&self.question.subject)).1;
-        let asked = tokens(&rest).into_iter().filter(|token| tells_more(token) && self.question.terms.contains(token));
+        let asked = self.telling(&rest).into_iter().filter(|token| token.chars().nth(1).is_some());
         asked.map(|token| term(&token)).filter(|term| heads.contains(term)).collect()
+    }
+
+    /// The words of the question, in what it says beside the names of figures, that mean another figure. A name that no
+    /// dictionary knows is one as a whole: `罐式集装箱`.
+    pub(super) fn telling(&self, rest: &str) -> Vec<String> {
+        const AROUND_NAMES: &str = "的是在为了和与及其各每本该年月日末初多少几哪吗呢有约共占比";
+        let mut telling: Vec<String> = tokens(rest).into_iter().filter(|token| tells_more(token)).collect();
+        let plain =
+            GENERIC.iter().filter(|word| word.starts_with(is_han)).fold(rest.to_owned(), |rest, word| rest.replace(word, " "));
+        for name in plain.split(|c: char| !is_han(c) || AROUND_NAMES.contains(c)) {
+            let pairs: Vec<String> = tokens(name).into_iter().filter(|token| token.chars().count() == 2).collect();
+            if !pairs.iter().any(|pair| is_word(pair)) {
+                telling.extend(pairs);
+            }
+        }
+        // A word is held by its characters, too.
+        let characters = telling.iter().filter(|token| token.starts_with(is_han)).flat_map(|token| token.chars());
+        let characters: Vec<String> = characters.map(String::from).collect();
+        telling.extend(characters);
+        telling.retain(|token| self.question.terms.contains(token));
+        telling
     }
 
     /// The figure that a part of the question names.
@@ -222,7 +243,7 @@ impl<'a> Reader<'a> {
         let figures: Vec<&Mention> = mentions.iter().filter(|mention| mention.figure()).collect();
         let named = figures.first().map(|mention| mention.concept.terms().to_vec());
         let concept = figures.first().filter(|_| figures.len() == 1).map(|mention| mention.concept.clone());
-        let rest = said(&rest).filter(|token| tells_more(token)).map(|token| term(&token)).collect();
+        let rest = self.telling(&rest).iter().map(|token| term(token)).collect();
         let names = named.unwrap_or_default();
         let all = terms(&format!("{text} percent % {FILLERS}"));
         let said = all.into_iter().chain(names.iter().flatten().copied()).collect();
@@ -599,144 +620,154 @@ pub(super) fn asking_part<'t>(text: &'t str, glossary: &Glossary) -> &'t str {
     asks.map_or(part, |at| &part[at + 2..])
 }
 
+/// Words of a question that name no figure and no part of one.
+const GENERIC: &[&str] = &[
+    "total",
+    "report",
+    "attribut",
+    "sharehold",
+    "stockhold",
+    "spend",
+    "spent",
+    "make",
+    "made",
+    "earn",
+    "pay",
+    "paid",
+    "declar",
+    "fiscal",
+    "fast",
+    "mani",
+    "much",
+    "compani",
+    "consolid",
+    "segment",
+    "busi",
+    "divis",
+    "业务",
+    "产品",
+    "板块",
+    "分部",
+    "figur",
+    "reach",
+    "come",
+    "overal",
+    "group",
+    "averag",
+    "mean",
+    "calcul",
+    "metric",
+    "unit",
+    "percent",
+    "percentag",
+    "ratio",
+    "term",
+    "time",
+    "round",
+    "decim",
+    "place",
+    "profil",
+    "histor",
+    "historic",
+    "historically",
+    "consist",
+    "stabl",
+    "fluctuat",
+    "rough",
+    "each",
+    "more",
+    "less",
+    "than",
+    "not",
+    "improv",
+    "declin",
+    "increas",
+    "decreas",
+    "rise",
+    "rose",
+    "fall",
+    "fell",
+    "grow",
+    "grew",
+    "growth",
+    "drop",
+    "chang",
+    "trend",
+    "compar",
+    "versus",
+    "between",
+    "over",
+    "last",
+    "prior",
+    "previou",
+    "period",
+    "quarter",
+    "month",
+    "level",
+    "base",
+    "inform",
+    "outlin",
+    "agreement",
+    "incom statement",
+    "roughli",
+    "histori",
+    "group",
+    "or",
+    "stay",
+    "remain",
+    "higher",
+    "lower",
+    "high",
+    "low",
+    "record",
+    "post",
+    "achiev",
+    "gener",
+    "是否",
+    "有所",
+    "如何",
+    "公司",
+    "地区",
+    "总额",
+    "金额",
+    "合计",
+    "平均",
+    "提高",
+    "下降",
+    "改善",
+    "变化",
+    "上升",
+    "增长",
+    "增加",
+    "减少",
+    "同比",
+    "保留",
+    "小数",
+    "百分",
+    "情况",
+    "水平",
+    "计算",
+    "数据",
+    "财务",
+    "财务数据",
+    "全年",
+    "计提",
+    "计划",
+    "万元",
+    "亿元",
+    "千元",
+    "更高",
+    "更低",
+    "哪一年",
+    "实现",
+    "达到",
+    "年末",
+    "期末",
+    "年底",
+];
+
 /// Whether a word of a question, beside the name of a figure, means another figure, and does not only ask or tell how.
 pub(super) fn tells_more(token: &str) -> bool {
-    const GENERIC: &[&str] = &[
-        "total",
-        "report",
-        "attribut",
-        "sharehold",
-        "stockhold",
-        "spend",
-        "spent",
-        "make",
-        "made",
-        "earn",
-        "pay",
-        "paid",
-        "declar",
-        "fiscal",
-        "fast",
-        "mani",
-        "much",
-        "compani",
-        "consolid",
-        "segment",
-        "busi",
-        "divis",
-        "业务",
-        "产品",
-        "板块",
-        "分部",
-        "figur",
-        "reach",
-        "come",
-        "overal",
-        "group",
-        "averag",
-        "mean",
-        "calcul",
-        "metric",
-        "unit",
-        "percent",
-        "percentag",
-        "ratio",
-        "term",
-        "time",
-        "round",
-        "decim",
-        "place",
-        "profil",
-        "histor",
-        "historic",
-        "historically",
-        "consist",
-        "stabl",
-        "fluctuat",
-        "rough",
-        "each",
-        "more",
-        "less",
-        "than",
-        "not",
-        "improv",
-        "declin",
-        "increas",
-        "decreas",
-        "rise",
-        "rose",
-        "fall",
-        "fell",
-        "grow",
-        "grew",
-        "growth",
-        "drop",
-        "chang",
-        "trend",
-        "compar",
-        "versus",
-        "between",
-        "over",
-        "last",
-        "prior",
-        "previou",
-        "period",
-        "quarter",
-        "month",
-        "level",
-        "base",
-        "inform",
-        "outlin",
-        "agreement",
-        "incom statement",
-        "roughli",
-        "histori",
-        "group",
-        "or",
-        "stay",
-        "remain",
-        "higher",
-        "lower",
-        "high",
-        "low",
-        "record",
-        "post",
-        "achiev",
-        "gener",
-        "是否",
-        "有所",
-        "如何",
-        "公司",
-        "地区",
-        "总额",
-        "金额",
-        "合计",
-        "平均",
-        "提高",
-        "下降",
-        "改善",
-        "变化",
-        "上升",
-        "增长",
-        "增加",
-        "减少",
-        "同比",
-        "保留",
-        "小数",
-        "百分",
-        "情况",
-        "水平",
-        "计算",
-        "数据",
-        "财务",
-        "财务数据",
-        "全年",
-        "实现",
-        "达到",
-        "年末",
-        "期末",
-        "年底",
-    ];
     !GENERIC.contains(&token) && !token.chars().all(|c| c.is_ascii_digit()) && (!token.chars().all(is_han) || is_word(token))
 }
 
@@ -790,7 +821,7 @@ fn read(page: &Page, table: &Table, reports: &[Period]) -> (Vec<Series>, String)
             filled.iter().filter(|(cell, t)| is_figure(t) && !(cell.column == 0 && filled.len() > 1 && is_dated(t))).count();
         let dates = filled.iter().filter(|(cell, t)| cell.column > 0 && is_dated(t)).count();
         let heads = at < table.header_rows as usize
-            || values == 0 && filled.iter().any(|(cell, _)| cell.column > 0) && (in_head || dates >= 2);
+            || values == 0 && filled.iter().any(|(cell, _)| cell.column > 0) && (in_head || dates >= 2 || names_columns(&filled));
         if heads {
             if !in_head {
                 headers.clear();
@@ -816,6 +847,16 @@ fn read(page: &Page, table: &Table, reports: &[Period]) -> (Vec<Series>, String)
         row_of(&filled, &headers, &mut group, reports, &mut series);
     }
     (series, unit)
+}
+
+/// Whether a row without figures names columns anew: `分地区 | 营业收入 | 营业成本`.
+fn names_columns(filled: &[(&Cell, String)]) -> bool {
+    let names: HashSet<&str> = filled.iter().filter(|(cell, _)| cell.column > 0).map(|(_, text)| text.as_str()).collect();
+    let named = |text: &&str| text.chars().filter(|c| c.is_alphabetic()).count() >= 2;
+    filled.first().is_some_and(|(cell, _)| cell.column == 0)
+        && names.len() >= 2
+        && names.len() + 1 == filled.len()
+        && names.iter().all(|text| named(&text))
 }
 
 /// The header that a part of a table carries which continues from the page before.
@@ -1028,6 +1069,7 @@ pub(super) fn undated(text: &str) -> String {
     for word in [
         "单位",
         "人民币",
+        "月份",
         "万元",
         "亿元",
         "千元",
