@@ -131,6 +131,11 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
     if reader.works_out(&sheets) {
         // A sentence may state what could not be worked out, but only with a figure; a value of a table is something else.
         candidates.retain(|c| c.statement.focus.is_empty() && quantities(&c.statement.text).iter().any(|q| q.is_amount()));
+        // It does so under the ratio's name: an adjusted profit margin is no operating margin.
+        if let Some((_, ratios)) = ratio::asked(&reader.folded) {
+            let names: Vec<Terms> = ratios.iter().flat_map(|ratio| &ratio.names).map(|name| terms(name)).collect();
+            candidates.retain(|c| names.iter().any(|name| name.is_subset(&terms(&c.statement.text))));
+        }
     } else if let Some(statements) =
         reader.one_by_one(&sheets).or_else(|| reader.each_figure(&sheets)).or_else(|| reader.stated_once(&sheets))
     {
@@ -582,6 +587,9 @@ impl<'a> Reader<'a> {
         let names_it = !self.filed
             || abroad
             || (self.of_kind || self.thing.is_none_or(|thing| own.contains(&thing))) && self.parts.iter().all(says);
+        // Two words are one name: `principal activity` is not spoken of by `activities` and `principal risks`.
+        let pair = self.pairs.len() == 1 && self.filed && !self.figure && !abroad && !self.question.chinese;
+        let names_it = names_it && (!pair || self.neighbours(scene, &text) > 0.0);
         let mut enough = held.near >= near_least && held.own >= own_least && fit > -0.2 && held.musts && names_it;
         let weighed = self.weighed.get(&(scene.at, part, piece.end)).filter(|_| !abroad);
         let chance = weighed.and_then(|weighed| weighed.chance).filter(|_| !self.report);
@@ -859,6 +867,7 @@ impl<'a> Reader<'a> {
     /// Whether a sentence speaks of another figure than the one that is asked for: of a part of it (`storage revenue` for
     /// `revenue`), or of a person.
     fn another(&self, lower: &str) -> bool {
+        const PARTS: &[&str] = &["business unit", "segment", "division", "subsidiary", "joint venture"];
         const PLAIN: &[&str] = &[
             "the",
             "our",
@@ -910,6 +919,9 @@ impl<'a> Reader<'a> {
         }
         if !self.figure || lower.contains(is_han) {
             return false;
+        }
+        if PARTS.iter().any(|part| lower.contains(part) && !self.folded.contains(part)) {
+            return true;
         }
         let mentions = self.question.pack.glossary.mentions(lower).0;
         let mut asked = mentions.iter().filter(|mention| self.mentions.contains(&mention.concept.names[0])).peekable();

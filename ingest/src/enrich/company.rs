@@ -371,10 +371,11 @@ fn audited(pages: &[Page], pool: &mut Pool) {
         }
         for raw in head.lines() {
             let key = raw.to_ascii_lowercase();
-            let after = |owners: &&str| key.find(*owners).map(|at| at + owners.len());
+            let to = |at: &usize| key[..*at].split(' ').any(|word| word == "to");
+            let after = |owners: &&str| key.find(*owners).filter(to).map(|at| at + owners.len());
             let at = match raw.contains("全体股东") {
                 true => Some(0),
-                false => OWNERS.iter().find_map(after).filter(|_| key.trim_start().starts_with("to ")),
+                false => OWNERS.iter().find_map(after),
             };
             let Some(addressed) = at.map(|at| &raw[at..]) else { continue };
             if let Some(name) = legal_names(addressed).into_iter().next() {

@@ -138,7 +138,7 @@ fn a_trading_symbol_and_the_name_of_a_bank_are_read() {
 #[test]
 fn whom_the_auditor_reports_to_is_the_company() {
     let cover = "# Annual Report 2022";
-    let audit = "# INDEPENDENT AUDITOR’S REPORT\n\nTO THE MEMBERS OF BRIGHTWATER MILLS GROUP PLC\n\nWe have audited the financial statements of Brightwater Mills Group plc for the year ended 31 December 2022.";
+    let audit = "# INDEPENDENT AUDITOR’S REPORT TO THE MEMBERS OF BRIGHTWATER MILLS GROUP PLC\n\nWe have audited the financial statements of Brightwater Mills Group plc for the year ended 31 December 2022.";
     check("a.pdf", &[cover, "Chairman's review", audit], "company: Brightwater Mills Group plc\nalias: Brightwater Mills");
     let audit = "# 审计报告\n\n海岚新材料股份有限公司全体股东：\n\n我们审计了海岚新材料股份有限公司的财务报表。";
     check("a.pdf", &["# 2022 年年度报告", "重要提示", audit], "company: 海岚新材料股份有限公司");

@@ -12,7 +12,7 @@ use index::{
 
 use super::{
     Candidate, Reader, Scene, Terms,
-    table::{is_value, unit_in_brackets},
+    table::{is_note, is_value, unit_in_brackets},
     terms,
 };
 use crate::{
@@ -49,7 +49,10 @@ impl Reader<'_> {
             let line = first.start as usize..last.end as usize;
             // A period in front is part of the row's label: a table may have its periods in rows, or in a column of their own.
             let of_periods = |cell: &Cell| cell.column == 0 || headers.get(&cell.column).is_some_and(|h| heads_periods(h));
-            let value = |cell: &Cell| is_value(text(cell)) && !(filled.len() > 1 && is_period(text(cell)) && of_periods(cell));
+            let note = |cell: &Cell| headers.get(&cell.column).is_some_and(|header| is_note(header));
+            let value = |cell: &Cell| {
+                is_value(text(cell)) && !note(cell) && !(filled.len() > 1 && is_period(text(cell)) && of_periods(cell))
+            };
             let values: Vec<&&Cell> = filled.iter().filter(|cell| value(cell)).collect();
             if values.is_empty() {
                 // A row of one cell heads those under it.

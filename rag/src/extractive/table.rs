@@ -852,11 +852,11 @@ fn read(page: &Page, table: &Table, reports: &[Period]) -> (Vec<Series>, String)
 /// Whether a row without figures names columns anew: `分地区 | 营业收入 | 营业成本`.
 fn names_columns(filled: &[(&Cell, String)]) -> bool {
     let names: HashSet<&str> = filled.iter().filter(|(cell, _)| cell.column > 0).map(|(_, text)| text.as_str()).collect();
-    let named = |text: &&str| text.chars().filter(|c| c.is_alphabetic()).count() >= 2;
+    let named = |text: &str| text.chars().filter(|c| c.is_alphabetic()).count() >= 2;
     filled.first().is_some_and(|(cell, _)| cell.column == 0)
         && names.len() >= 2
         && names.len() + 1 == filled.len()
-        && names.iter().all(|text| named(&text))
+        && names.iter().all(|text| named(text))
 }
 
 /// The header that a part of a table carries which continues from the page before.
@@ -874,6 +874,13 @@ fn row_of(
     reports: &[Period],
     series: &mut Vec<Series>,
 ) {
+    // What stands under `Note` is the number of a note.
+    let notes = |cell: &Cell| {
+        let over =
+            |(at, span, text): &(u32, u32, String)| *at > 0 && *at <= cell.column && cell.column < at + span && is_note(text);
+        headers.iter().flatten().any(over)
+    };
+    let filled: Vec<(&Cell, String)> = filled.iter().filter(|(cell, _)| !notes(cell)).cloned().collect();
     // A mark such as `(1)` right behind the label leads to a note, where other figures follow that are no marks.
     let figures = || filled.iter().filter(|(cell, t)| is_figure(t) && !(cell.column == 0 && filled.len() > 1));
     let mark = figures().next().filter(|(_, t)| is_mark(t)).filter(|_| figures().any(|(_, t)| !is_mark(t)));
@@ -988,6 +995,11 @@ fn is_figure(text: &str) -> bool {
     is_value(text) && !is_dated(text)
 }
 
+/// Whether a header stands over the numbers of notes.
+pub(super) fn is_note(header: &str) -> bool {
+    matches!(fold(header).trim(), "note" | "notes" | "note(s)" | "note no." | "附注" | "注释" | "附注号" | "注")
+}
+
 /// Whether a cell may be the mark of a note: `(1)`.
 fn is_mark(text: &str) -> bool {
     text.len() == 3 && text.starts_with('(') && text.ends_with(')')
@@ -1058,8 +1070,11 @@ pub(super) fn undated(text: &str) -> String {
         "fy",
         "note",
         "m",
+        // `£000’s`
+        "s",
     ];
-    let mut rest = without_unit(text);
+    const MONEY: &[&str] = &["US$", "A$", "C$", "HK$", "NT$", "S$", "NZ$"];
+    let mut rest = MONEY.iter().fold(without_unit(text), |text, money| text.replace(money, " "));
     let text = rest.clone();
     let mut said: Vec<_> = periods(&text).into_iter().map(|(range, _)| range).collect();
     said.sort_by_key(|range| std::cmp::Reverse(range.start));
