@@ -587,9 +587,6 @@ impl<'a> Reader<'a> {
         let names_it = !self.filed
             || abroad
             || (self.of_kind || self.thing.is_none_or(|thing| own.contains(&thing))) && self.parts.iter().all(says);
-        // Two words are one name: `principal activity` is not spoken of by `activities` and `principal risks`.
-        let pair = self.pairs.len() == 1 && self.filed && !self.figure && !abroad && !self.question.chinese;
-        let names_it = names_it && (!pair || self.neighbours(scene, &text) > 0.0);
         let mut enough = held.near >= near_least && held.own >= own_least && fit > -0.2 && held.musts && names_it;
         let weighed = self.weighed.get(&(scene.at, part, piece.end)).filter(|_| !abroad);
         let chance = weighed.and_then(|weighed| weighed.chance).filter(|_| !self.report);
