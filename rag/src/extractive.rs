@@ -1212,6 +1212,8 @@ fn plans(folded: &str) -> bool {
         "we expect",
         "expected to",
         "we plan",
+        "we estimated",
+        "assum",
         "forecast",
         "guidance",
         "outlook",

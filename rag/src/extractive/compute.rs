@@ -454,7 +454,7 @@ impl<'a> Reader<'a> {
         let mut worked = Vec::new();
         for period in &periods {
             let mut found = Vec::new();
-            let (value, working) = self.formula(&own, &ratio.formula, *period, &mut found)?;
+            let (value, working) = self.formula(sheets, &own, &ratio.formula, *period, &mut found)?;
             value.is_finite().then_some(())?;
             worked.push((*period, value, working, found));
         }
@@ -534,6 +534,7 @@ impl<'a> Reader<'a> {
 
     fn formula<'s>(
         &self,
+        all: &'s [Sheet<'a>],
         sheets: &[&'s Sheet<'a>],
         formula: &Formula,
         period: Period,
@@ -542,7 +543,12 @@ impl<'a> Reader<'a> {
         match formula {
             Formula::Number(n) => Some((*n, number(*n, 2))),
             Formula::Figure(name) => {
-                let term = self.figure_called(sheets, name, period, found)?;
+                let stated = || {
+                    let own = |found: &Found| sheets.iter().any(|sheet| sheet.document == found.sheet.document);
+                    let found = self.stated(all, &self.metric(name), &[period]).filter(|_| self.filed)?;
+                    found.into_iter().find(own)
+                };
+                let term = self.figure_called(sheets, name, period, found).or_else(stated)?;
                 found.push(term);
                 Some((signed(name, &term), bare_abs(name, &term)))
             }
@@ -554,8 +560,8 @@ impl<'a> Reader<'a> {
                 Some((mean, format!("(({} + {}) / 2)", bare_abs(name, &a), bare_abs(name, &b))))
             }
             Formula::Both(left, op, right) => {
-                let (x, said_x) = self.formula(sheets, left, period, found)?;
-                let (y, said_y) = self.formula(sheets, right, period, found)?;
+                let (x, said_x) = self.formula(all, sheets, left, period, found)?;
+                let (y, said_y) = self.formula(all, sheets, right, period, found)?;
                 let nested = |f: &Formula, said: String| match f {
                     Formula::Both(_, '+' | '-', _) if matches!(op, '*' | '/') => format!("({said})"),
                     _ => said,

@@ -209,6 +209,9 @@ impl<'a> Reader<'a> {
                 telling.extend(pairs);
             }
         }
+        if rest.contains("母公司") {
+            telling.push("母公".into());
+        }
         // A word is held by its characters, too.
         let characters = telling.iter().filter(|token| token.starts_with(is_han)).flat_map(|token| token.chars());
         let characters: Vec<String> = characters.map(String::from).collect();
@@ -592,6 +595,12 @@ pub(super) fn labelled(label: &str, name: &[u32]) -> Option<f32> {
     // What is net is less than the total: `net assets` are no `total assets`.
     let net = |of: &Terms| of.contains(&term("net"));
     if net(&wanted) && !net(&whole) || net(&whole) && !net(&wanted) && wanted.contains(&term("total")) {
+        return None;
+    }
+    // What a remark takes in or leaves out makes another figure of it.
+    const OTHERWISE: &[&str] = &["includ", "exclud", "discontinued", "adjusted", "before", "after", "含", "扣除", "剔除", "调整"];
+    let remark = bare.split_once(['(', '（']).map(|(_, remark)| fold(remark).into_owned()).unwrap_or_default();
+    if OTHERWISE.iter().any(|word| remark.contains(word)) {
         return None;
     }
     let up_to = |ends: &[char]| bare.split(ends).next().unwrap_or(bare);
