@@ -15,7 +15,7 @@ use std::{
 use futures::future::try_join_all;
 use index::{
     IndexError,
-    corpus::{AnswerId, DocumentId},
+    corpus::{AnswerId, DocumentId, PassageKind},
     fault::Coded,
     hit::{Hit, Hits, Mode, Query},
     lexical,
@@ -49,6 +49,9 @@ use crate::{
 
 /// Passages looked through for each figure that is asked for.
 const FURTHER: usize = 8;
+/// Passages whose tables are looked through for a question that names no document: which of the tables is meant is told by their
+/// rows and headers, not by how the whole of them was found.
+const TABLES: usize = 40;
 /// Silence of a model after which a sentence that looks complete is shown.
 const BREATH: Duration = Duration::from_millis(15);
 /// Time that the extractive answerer needs at most.
@@ -363,11 +366,17 @@ impl Engine {
             explain: false,
         };
         let tokens = lexical::tokens(&question.text);
-        let (hits, (passages, frequencies)) = futures::try_join!(
-            route::search(&self.searcher, call, &query, question, holdings),
+        let anyones = question.documents().is_none() && extractive::reads_tables(question);
+        let wider = Query { top_k: if anyones { query.top_k.max(TABLES) } else { query.top_k }, ..query.clone() };
+        let (mut hits, (passages, frequencies)) = futures::try_join!(
+            route::search(&self.searcher, call, &wider, question, holdings),
             self.searcher.frequencies(call, &tokens)
         )?;
-        let further = self.further(call, &query, question, holdings, &hits.data).await?;
+        let mut further = hits.data.split_off(query.top_k.min(hits.data.len()));
+        // A company's own figures are told where it is named.
+        let filed = |hit: &Hit| holdings.held(hit.passage.document.id).is_some_and(|held| held.filed);
+        further.retain(|hit| hit.passage.kind == PassageKind::Table && !filed(hit));
+        further.extend(self.further(call, &query, question, holdings, &hits.data).await?);
         let pages = self.pages(call, hits.data.iter().chain(&further)).await?;
         let Hits { data: hits, vectors_pending, words_only, .. } = hits;
         Ok(Evidence { hits, further, pages, documents, passages, frequencies, vectors_pending, words_only })

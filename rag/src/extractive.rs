@@ -222,6 +222,11 @@ pub(crate) fn wanted(question: &Question) -> Vec<String> {
     names
 }
 
+/// Whether the value of a table may be the answer to a question, or what it is worked out of.
+pub(crate) fn reads_tables(question: &Question) -> bool {
+    !matches!(question.kind, Kind::When | Kind::Who | Kind::Where | Kind::Why) || plan::Plan::of(question).is_some()
+}
+
 /// A sentence or row that may answer.
 struct Candidate {
     statement: Statement,
