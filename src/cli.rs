@@ -550,20 +550,7 @@ enum Eval {
         keep: Option<PathBuf>,
     },
     /// Grow the trees that weigh sentences (`rag/src/select/*.trees`) from sets, and say how well they do on what they have not seen
-    Learn {
-        /// The sets.
-        #[arg(required = true)]
-        dirs: Vec<PathBuf>,
-        /// `zh` or `en`: the language of the questions.
-        #[arg(long, value_parser = ["zh", "en"])]
-        language: String,
-        /// The file to write.
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-        /// Keep what was ingested in FOLDER/NAME-OF-THE-SET.
-        #[arg(long, value_name = "FOLDER")]
-        keep: Option<PathBuf>,
-    },
+    Learn(EvalLearn),
     /// What later runs are compared with
     Baseline {
         #[command(subcommand)]
@@ -607,6 +594,31 @@ pub enum EvalBaseline {
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct EvalLearn {
+    /// The sets.
+    #[arg(required_unless_present = "reuse", value_name = "DIR")]
+    pub dirs: Vec<PathBuf>,
+    /// `zh` or `en`: the language of the questions.
+    #[arg(long, value_parser = ["zh", "en"])]
+    pub language: String,
+    /// Also learn from what an earlier run wrote with --examples.
+    #[arg(long, value_name = "FILE")]
+    pub reuse: Vec<PathBuf>,
+    /// Only so many questions of each set.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// The file to write.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Keep what was ingested in FOLDER/NAME-OF-THE-SET.
+    #[arg(long, value_name = "FOLDER")]
+    pub keep: Option<PathBuf>,
+    /// Write what describes the sentences to this file, one JSON line per question.
+    #[arg(long, value_name = "FILE")]
+    pub examples: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -995,9 +1007,7 @@ async fn run(line: Line) -> Result<u8, Failure> {
         Command::Eval { command: Eval::Swap { dirs, count, out, keep } } => {
             crate::target::swap(&dirs, count, &out, keep.as_deref(), &settings).await
         }
-        Command::Eval { command: Eval::Learn { dirs, language, out, keep } } => {
-            crate::target::learn(&dirs, &language, out.as_deref(), keep.as_deref(), &settings).await
-        }
+        Command::Eval { command: Eval::Learn(learn) } => crate::target::learn(&learn, &settings).await,
         Command::Eval { command: Eval::Baseline { command: EvalBaseline::Accept { run, out, reason } } } => {
             crate::target::accept(eval::Record::read(&run)?, &out, Some(reason))?;
             Ok(exit::OK)

@@ -25,7 +25,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     assemble::Service,
-    cli::{EvalRun, EvalTrain, Failure, exit},
+    cli::{EvalLearn, EvalRun, EvalTrain, Failure, exit},
     config::Settings,
     door::Door,
     progress, show,
@@ -195,18 +195,15 @@ pub async fn swap(dirs: &[PathBuf], count: usize, out: &Path, keep: Option<&Path
 }
 
 /// Grows the trees that weigh sentences from the questions of some sets.
-pub async fn learn(
-    dirs: &[PathBuf],
-    language: &str,
-    out: Option<&Path>,
-    keep: Option<&Path>,
-    settings: &Settings,
-) -> Result<u8, Failure> {
+pub async fn learn(learn: &EvalLearn, settings: &Settings) -> Result<u8, Failure> {
     let mut learned = eval::learn::Learned::default();
-    for dir in dirs {
-        let lessons = eval::learn::lessons(dir, language)?;
+    for file in &learn.reuse {
+        learned.reread(file)?;
+    }
+    for dir in &learn.dirs {
+        let lessons = eval::learn::lessons(dir, &learn.language, learn.limit)?;
         let throwaway = throwaway()?;
-        let kept = keep.zip(dir.file_name()).map(|(keep, name)| keep.join(name));
+        let kept = learn.keep.as_deref().zip(dir.file_name()).map(|(keep, name)| keep.join(name));
         let data = kept.as_deref().unwrap_or(throwaway.path());
         let target = Measured { service: Service::open(data, settings.clone()).await? };
         target.ingest(&dir.join("corpus.jsonl")).await?;
@@ -222,9 +219,12 @@ pub async fn learn(
         }
         target.service.close().await;
     }
+    if let Some(file) = &learn.examples {
+        write_text(file, &learned.lines())?;
+    }
     let (trees, table) = learned.grow();
     print!("{table}");
-    if let Some(out) = out {
+    if let Some(out) = &learn.out {
         write_text(out, &trees)?;
     }
     Ok(exit::OK)

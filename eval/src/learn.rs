@@ -8,12 +8,13 @@ use rag::{
     forest::Forest,
     select::{FEATURES, Weighed},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     EvalError,
     boost::{Boosting, Shape},
     matching::states,
-    set::Set,
+    set::{Set, spread},
 };
 
 /// Trees in a forest.
@@ -40,10 +41,10 @@ pub struct Lesson {
 ///
 /// # Errors
 /// If the directory is no valid set.
-pub fn lessons(dir: &Path, language: &str) -> Result<Vec<Lesson>, EvalError> {
+pub fn lessons(dir: &Path, language: &str, limit: Option<usize>) -> Result<Vec<Lesson>, EvalError> {
     let set = Set::read(dir)?;
     let name = set.name().to_owned();
-    Ok(set
+    let lessons: Vec<Lesson> = set
         .spans(language)
         .map(|(question, answers, documents, answerable, cluster)| Lesson {
             question,
@@ -53,7 +54,8 @@ pub fn lessons(dir: &Path, language: &str) -> Result<Vec<Lesson>, EvalError> {
             set: name.clone(),
             cluster,
         })
-        .collect())
+        .collect();
+    Ok(spread(&lessons, limit).into_iter().cloned().collect())
 }
 
 /// What was learned from, question by question.
@@ -63,6 +65,7 @@ pub struct Learned {
 }
 
 /// The sentences found for one question.
+#[derive(Serialize, Deserialize)]
 struct Group {
     set: String,
     cluster: String,
@@ -70,7 +73,7 @@ struct Group {
     rows: Vec<(Vec<f32>, bool)>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Case {
     /// Its documents were among the evidence.
     Answerable,
@@ -96,6 +99,29 @@ impl Learned {
             (false, false) => Case::Unanswerable,
         };
         self.groups.push(Group { set: lesson.set.clone(), cluster: lesson.cluster.clone(), case, rows });
+    }
+
+    /// What was learned from, a line of JSON per question.
+    pub fn lines(&self) -> String {
+        self.groups.iter().filter_map(|group| Some(serde_json::to_string(group).ok()? + "\n")).collect()
+    }
+
+    /// Adds what an earlier run wrote.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or describes sentences otherwise.
+    pub fn reread(&mut self, file: &Path) -> Result<(), EvalError> {
+        let path = || file.display().to_string();
+        let text = std::fs::read_to_string(file).map_err(|source| EvalError::Unreadable { path: path(), source })?;
+        for (number, line) in text.lines().enumerate() {
+            let wrong = |problem: String| EvalError::Invalid { file: path(), line: number + 1, problem };
+            let group: Group = serde_json::from_str(line).map_err(|e| wrong(e.to_string()))?;
+            if group.rows.iter().any(|(features, _)| features.len() != FEATURES.len()) {
+                return Err(wrong("was written by a program that describes sentences otherwise".into()));
+            }
+            self.groups.push(group);
+        }
+        Ok(())
     }
 
     /// Grows the forest, and says how well such forests do on questions that they have not seen.

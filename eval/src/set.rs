@@ -241,7 +241,7 @@ impl Set {
 }
 
 /// So many of them, evenly spread: the first ones would all be about the first document.
-fn spread(questions: &[Question], limit: Option<usize>) -> Vec<&Question> {
+pub(crate) fn spread<T>(questions: &[T], limit: Option<usize>) -> Vec<&T> {
     let n = limit.unwrap_or(usize::MAX).min(questions.len());
     (0..n).map(|i| &questions[i * questions.len() / n]).collect()
 }
