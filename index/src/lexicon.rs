@@ -68,6 +68,29 @@ pub fn translate(question: &str) -> Vec<Translated> {
     if folded.chars().any(is_han) { from_chinese(&folded) } else { from_english(question) }
 }
 
+/// The terms of other words of the same language that share a translation with a token: `die`, `pass`; `公司`, `企业`.
+pub fn alike(token: &str) -> Vec<u32> {
+    let mut alike: Vec<u32> = Vec::new();
+    let mut add = |word: String| {
+        let term = lexical::term(&word);
+        if word != token && !alike.contains(&term) {
+            alike.push(term);
+        }
+    };
+    let glosses =
+        |word: &str| CHINESE.get(word).into_iter().flat_map(|glosses| glosses.split(';')).take(SENSES).map(lexical::tokens);
+    if token.chars().all(is_han) {
+        // A pair of characters is a token; a single one is part of too many words.
+        let pair = |word: &str| word.chars().count() == 2;
+        let english = glosses(token).filter(|_| pair(token)).filter_map(|stems| ENGLISH.get(&stems.join(" ")));
+        english.flatten().filter(|word| pair(word)).for_each(|word| add((*word).to_owned()));
+    } else {
+        let chinese = ENGLISH.get(token).into_iter().flatten();
+        chinese.flat_map(|word| glosses(word)).filter(|stems| stems.len() == 1).flatten().for_each(add);
+    }
+    alike
+}
+
 fn from_chinese(folded: &str) -> Vec<Translated> {
     let mut words = Vec::new();
     let mut seen = HashSet::new();
@@ -140,6 +163,14 @@ mod tests {
         check("公司的總資產", "assets");
         check("What was the revenue in 2023?", "收入");
         check("number of employees", "雇员");
+    }
+
+    #[test]
+    fn words_that_are_translated_alike_stand_for_each_other() {
+        let check = |token: &str, other: &str| assert!(alike(token).contains(&lexical::term(other)), "{token} {other}");
+        check("compani", "firm");
+        check("公司", "企业");
+        assert!(alike("qxz").is_empty());
     }
 
     #[test]

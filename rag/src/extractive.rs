@@ -61,9 +61,10 @@ const TOPIC: f32 = 0.2;
 const SYNONYM: f32 = 0.9;
 /// A further sentence is added if it is nearly as good as the best one.
 const NEARLY: f32 = 0.75;
-/// Of sentences that were weighed, a second is added if it is this nearly as sure, and the first is less sure than that.
-const NEARLY_SURE: f32 = 0.45;
-const PLENTY: f32 = 0.75;
+/// Of sentences that were weighed, the next surest is added until their chances add up to this; one with less than that chance
+/// would only be padding.
+const PLENTY: f32 = 0.8;
+const LEAST_SURE: f32 = 0.05;
 /// Least share of what the first sentence leaves out that another one must hold to answer the rest.
 const REST: f32 = 0.4;
 /// What a sentence gains that tells what its subject is (`主营业务为…`) over those that only speak of it.
@@ -72,12 +73,15 @@ const TOLD: f32 = 0.25;
 const OF_KIND: f32 = 0.3;
 /// How far, in bytes, a name may stand from what it is asked for as.
 const BESIDE: usize = 60;
-/// Most statements of an answer that asks for one thing.
+/// Most statements of an answer that asks for one thing: of what is told by rule, and of sentences that were weighed.
 const STATEMENTS: usize = 2;
+const WEIGHED: usize = 3;
 
-/// A Chinese sentence of prose answers if its chance is at least this: where few right answers are lost, see `docs/BENCHMARKS.md`.
-const SURE: f32 = 0.12;
-/// What its chance counts beside its score where a report's figure is asked for, which has rules of its own.
+/// A sentence of prose answers if its chance is at least this, in Chinese and in English: where few right answers are lost, see
+/// `docs/BENCHMARKS.md`. In English the share that it holds of what is asked must do, too (`sentence` of the pack): near misses
+/// fail that more often.
+const SURE: (f32, f32) = (0.12, 0.02);
+/// What the chance of a Chinese sentence counts beside its score where a report's figure is asked for, which has rules of its own.
 const CHANCE_OF_FIGURE: f32 = 0.2;
 /// Most figures that are looked up for one question.
 const MOST_FIGURES: usize = 5;
@@ -157,6 +161,10 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
         candidates.retain(|candidate| reader.speaks_of(candidate, &name));
     }
     let other_period = candidates.is_empty() || candidates.iter().any(|candidate| candidate.other_period);
+    let surest = candidates.iter().filter(|c| c.chance.is_some()).filter_map(|c| c.sure).fold(0.0, f32::max);
+    if !question.chinese && surest < question.pack.thresholds.sentence {
+        candidates.retain(|candidate| candidate.chance.is_none());
+    }
     candidates.retain(|candidate| candidate.enough);
     if candidates.is_empty() && other_period && !question.periods.is_empty() && !reported(question, evidence) {
         return Draft::refused(Reason::NoEvidence, no_period(question)).with_chance(chance);
@@ -595,15 +603,15 @@ impl<'a> Reader<'a> {
         let mut enough = held.near >= near_least && held.own >= own_least && fit > -0.2 && held.musts && names_it;
         let weighed = self.weighed.get(&(scene.at, part, piece.end)).filter(|_| !abroad);
         let chance = weighed.and_then(|weighed| weighed.chance).filter(|_| !self.report);
-        if let Some(chance) = weighed.and_then(|weighed| weighed.chance) {
-            if self.report {
-                score += CHANCE_OF_FIGURE * chance;
-            } else {
-                score = 0.2 * score + chance;
-                enough = chance >= SURE && held.musts && (self.kind != Kind::Number || fit > -0.2);
-            }
+        if let Some(chance) = chance {
+            let least = if self.question.chinese { SURE.0 } else { SURE.1 };
+            enough = chance >= least && held.musts && (self.kind != Kind::Number || fit > -0.2);
+            score = 0.2 * score + chance;
+        } else if let Some(chance) = weighed.and_then(|weighed| weighed.chance).filter(|_| self.question.chinese) {
+            score += CHANCE_OF_FIGURE * chance;
         }
-        let sure = chance.unwrap_or(if fit > -0.2 && held.musts { held.near } else { 0.5 * held.near });
+        let near = if fit > -0.2 && held.musts { held.near } else { 0.5 * held.near };
+        let sure = chance.filter(|_| self.question.chinese).unwrap_or(near);
         // Where reports are held but none is named, what the question names must stand in the passage.
         enough &= !self.reports || weighed.is_none_or(|weighed| !weighed.lacks_names());
         let text = one_line(&page.text[piece.clone()]).into_owned();
@@ -1261,6 +1269,7 @@ fn compose(question: &Question, evidence: &Evidence, candidates: Vec<Candidate>,
     let most = match question.kind {
         Kind::List => STATEMENTS + 1,
         _ if single => 1,
+        _ if candidates.first().is_some_and(|first| first.chance.is_some()) => WEIGHED,
         _ => STATEMENTS,
     };
     let mut statements: Vec<Statement> = Vec::new();
@@ -1272,18 +1281,25 @@ fn compose(question: &Question, evidence: &Evidence, candidates: Vec<Candidate>,
     if let Some((first, second)) = beside(question, evidence, &candidates) {
         return (vec![first, second], vec![]);
     }
+    let mut covered = 0.0;
     for candidate in candidates {
-        let far = match (surest, candidate.chance) {
-            // Where the best sentence is sure, another would only be padding.
-            (Some(surest), Some(chance)) => !statements.is_empty() && (surest > PLENTY || chance < NEARLY_SURE * surest),
-            _ => candidate.score < NEARLY * best.0,
+        let far = match surest.and(candidate.chance) {
+            Some(chance) => !statements.is_empty() && (covered > PLENTY || chance < LEAST_SURE),
+            None => candidate.score < NEARLY * best.0,
         };
         // A looked-up value stands alone; a second value beside it would only raise the question which one is meant.
         let alone = !statements.is_empty() && (!best.2 || !candidate.statement.focus.is_empty());
-        let same = statements.iter().any(|s| s.text == candidate.statement.text);
-        if statements.len() < most && !far && !alone && !same {
-            statements.push(candidate.statement);
+        let same = statements.iter().any(|s| s.text.contains(&candidate.statement.text));
+        if same || far || alone {
+            continue;
         }
+        // A sentence may bring along the one above it, which was taken already.
+        match statements.iter().position(|s| candidate.statement.text.contains(&s.text)) {
+            Some(at) => statements[at] = candidate.statement,
+            None if statements.len() < most => statements.push(candidate.statement),
+            None => continue,
+        }
+        covered += candidate.chance.unwrap_or_default();
     }
     let asks = question.kind == Kind::YesNo;
     if let Some((first, affirms)) = statements.first_mut().zip(affirms).filter(|_| asks) {

@@ -1173,7 +1173,9 @@ fn asking(token: &str) -> bool {
 fn kind(folded: &str, chinese: bool) -> Kind {
     let any = |words: &[&str]| words.iter().any(|w| folded.contains(w));
     if chinese {
-        return if any(&["何时", "什么时候", "哪年", "哪一年", "几年", "何年", "哪天", "日期", "时间", "年份", "几月", "几号"])
+        return if any(&["多长时间", "多少时间", "多久"]) {
+            Kind::Number
+        } else if any(&["何时", "什么时候", "哪年", "哪一年", "几年", "何年", "哪天", "日期", "时间", "年份", "几月", "几号"])
         {
             Kind::When
         } else if any(&["多少", "占比", "比例", "几", "多大", "多长", "多高", "人数", "金额", "数量", "率是"])

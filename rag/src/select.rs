@@ -1,14 +1,16 @@
 //! How likely does a sentence answer the question? Each sentence of the evidence is described by numbers that an analyst
 //! would look at (how many of the question's telling words it holds and how rare those are that it lacks, how closely it
 //! follows the question's wording, whether it holds the kind of thing that is asked for, whether it denies or turns around
-//! what is asked, how its passage was found). For Chinese a forest that was grown on public questions weighs them
-//! (`dossier eval learn`, `rag/src/select/zh.trees`). For English what is permitted to learn from is too little: rules do better.
+//! what is asked, how its passage was found). A forest per language, grown on public
+//! questions, weighs them (`dossier eval learn`, `rag/src/select/*.trees`): the Chinese one on `cmrc_zh`, the English one on the
+//! questions about new Wikipedia articles of SQuAD-shifts (Miller et al. 2020, CC BY 4.0).
 
 use std::{collections::HashSet, ops::Range, sync::LazyLock};
 
 use index::{
     hit::Hit,
-    lexical::{fold, term, tokens},
+    lexical::{fold, running, term, tokens},
+    lexicon,
     page::{BlockKind, Page},
 };
 
@@ -17,7 +19,7 @@ use crate::{
     evidence::Evidence,
     forest::Forest,
     period::periods,
-    quantity::quantities,
+    quantity::{Unit, quantities},
     question::{Kind, Question},
     sentence::{is_han, one_line},
 };
@@ -44,6 +46,12 @@ impl Weighed {
         FEATURES.iter().position(|feature| *feature == name).map_or(0.0, |at| self.features[at])
     }
 
+    fn set(&mut self, name: &str, value: f32) {
+        if let Some(at) = FEATURES.iter().position(|feature| *feature == name) {
+            self.features[at] = value;
+        }
+    }
+
     /// Whether its passage and title lack a name that the question holds.
     pub(crate) fn lacks_names(&self) -> bool {
         self.of("names_missing_passage") > 0.0
@@ -59,7 +67,7 @@ impl Weighed {
 }
 
 /// What describes a sentence. "Share" is by weight of the question's words, rare ones weigh more.
-pub const FEATURES: [&str; 54] = [
+pub const FEATURES: [&str; 68] = [
     // Words: the share that the sentence holds, alone and with its neighbours; what its passage and title hold.
     "share",
     "share_before",
@@ -122,9 +130,31 @@ pub const FEATURES: [&str; 54] = [
     "rank",
     "score_share",
     "words_found",
+    // With words counted that a dictionary translates alike (`died`, `passed away`): the share, and the heaviest word missing.
+    "share_alike",
+    "missing_alike",
+    // How close together: the share in one clause, right beside something of the kind that is asked for, in the question's
+    // order, and how many words stand between them.
+    "share_clause",
+    "share_beside",
+    "in_order",
+    "dense",
+    // Its standing among all sentences, and how long the question is.
+    "better",
+    "asked_words",
+    // Further kinds of things: a person in Chinese, a span of time, a share, money; the unit that is asked for.
+    "people",
+    "measured",
+    // Whether it points back (`he`, `this`), and what its names lack with the title and the sentence before.
+    "points_back",
+    "names_missing_near",
+    // Whether the kind that is asked for stands in the sentence before or after.
+    "typed_before",
+    "typed_after",
 ];
 
 static CHINESE: LazyLock<Option<Forest>> = LazyLock::new(|| Forest::read(include_str!("select/zh.trees"), &FEATURES));
+static ENGLISH: LazyLock<Option<Forest>> = LazyLock::new(|| Forest::read(include_str!("select/en.trees"), &FEATURES));
 
 /// Weighs every sentence of the evidence, in the order of the passages.
 pub fn weigh(question: &Question, evidence: &Evidence) -> Vec<Weighed> {
@@ -139,9 +169,12 @@ pub fn weigh(question: &Question, evidence: &Evidence) -> Vec<Weighed> {
         weighed.extend(passage);
     }
     let best = weighed.iter().map(|w| w.features[0]).fold(0.0, f32::max);
-    let forest = CHINESE.as_ref().filter(|_| question.chinese);
-    for sentence in &mut weighed {
-        sentence.features[8] = best - sentence.features[0];
+    let standing = |w: &Weighed| w.of("near") + w.of("grams2") + w.of("share_beside");
+    let standings: Vec<f32> = weighed.iter().map(standing).collect();
+    let forest = if question.chinese { CHINESE.as_ref() } else { ENGLISH.as_ref() };
+    for (sentence, own) in weighed.iter_mut().zip(&standings) {
+        sentence.set("below_best", best - sentence.features[0]);
+        sentence.set("better", standings.iter().filter(|other| *other > own).count().min(20) as f32);
         sentence.chance = forest.map(|forest| forest.chance(&sentence.features));
     }
     weighed
@@ -152,7 +185,11 @@ struct Asked<'a> {
     question: &'a Question,
     /// Its words, with their weights.
     words: Vec<(u32, f32)>,
+    /// For each of them, the terms of words that a dictionary translates alike.
+    alike: Vec<Vec<u32>>,
     unknown: f32,
+    /// Its words as they follow each other.
+    running: Vec<u32>,
     folded: String,
     /// One, two and three neighbouring units: characters in Chinese, stems in English.
     grams: [HashSet<String>; 3],
@@ -187,7 +224,10 @@ impl<'a> Asked<'a> {
         let lacking = |token: &&String| evidence.frequencies.get(*token).copied().unwrap_or(0) == 0;
         let unknown: f32 =
             question.terms.iter().filter(lacking).map(|token| evidence.idf(token) * tells(token)).sum::<f32>() / total;
-        let words = words.into_iter().map(|(term, weight)| (term, weight / total)).collect();
+        let words: Vec<(u32, f32)> = words.into_iter().map(|(term, weight)| (term, weight / total)).collect();
+        let alike = question.terms.iter().map(|token| lexicon::alike(token)).collect();
+        let asked = |term: &u32| words.iter().any(|(word, _)| word == term);
+        let running = running(&folded).terms.into_iter().map(|(term, _)| term).filter(asked).collect();
         let (before, asking, after) = around_asking(&folded, question.chinese);
         let sought = sought(after, asking, question.chinese);
         let plain = |text: &str| -> Vec<char> { text.chars().filter(|c| c.is_alphanumeric()).collect() };
@@ -198,7 +238,9 @@ impl<'a> Asked<'a> {
         Self {
             question,
             words,
+            alike,
             unknown,
+            running,
             grams,
             before,
             after,
@@ -217,10 +259,12 @@ impl<'a> Asked<'a> {
         let read = read(evidence, hit);
         let title = format!("{} {}", hit.passage.document.title, hit.passage.headings.join(" "));
         let title_terms = terms(&title);
+        let title_folded = fold(&title).into_owned();
         let passage_terms: HashSet<u32> = terms(&hit.passage.text).into_iter().chain(title_terms.iter().copied()).collect();
-        let passage_folded = format!("{} {}", fold(&title), fold(&hit.passage.text));
+        let passage_folded = format!("{title_folded} {}", fold(&hit.passage.text));
         let shares: Vec<f32> = read.iter().map(|sentence| self.share(&sentence.terms)).collect();
         let best_share = shares.iter().copied().fold(0.0, f32::max);
+        let things: Vec<Vec<Range<usize>>> = read.iter().map(|sentence| self.things(&sentence.text)).collect();
         let mut weighed = Vec::with_capacity(read.len());
         for (i, sentence) in read.iter().enumerate() {
             let mut f = Vec::with_capacity(FEATURES.len());
@@ -272,6 +316,24 @@ impl<'a> Asked<'a> {
             f.push(at as f32);
             f.push(hit.score / best);
             f.push(hit.why.lexical.unwrap_or(0.0));
+            self.alike(&sentence.terms, &mut f);
+            f.push(self.in_one_clause(&sentence.text));
+            f.push(things[i].iter().take(MOST_THINGS).map(|thing| self.beside(&sentence.text, thing)).fold(0.0, f32::max));
+            self.close(&sentence.lower, &mut f);
+            f.push(0.0); // known when all passages are read
+            f.push(self.words.len() as f32);
+            f.push((people(&sentence.text).len() as f32).min(4.0));
+            f.push(self.measured(&sentence.text));
+            f.push(flag(points_back(&sentence.text)));
+            let near = [Some(title_folded.as_str()), above.map(|s| s.lower.as_str()), Some(sentence.lower.as_str())];
+            let near = near.into_iter().flatten().collect::<Vec<_>>().join(" ");
+            f.push(lacks(&self.names, &near));
+            let typed = |at: Option<usize>| {
+                let held = at.and_then(|at| things.get(at)).map(|things| sign(!things.is_empty()));
+                held.filter(|_| self.typed()).unwrap_or(0.0)
+            };
+            f.push(typed(i.checked_sub(1)));
+            f.push(typed(Some(i + 1)));
             weighed.push(Weighed {
                 hit: at,
                 part: sentence.part,
@@ -331,6 +393,87 @@ impl<'a> Asked<'a> {
         f.push(after.unwrap_or(0) as f32);
     }
 
+    /// The share with words counted that are translated alike, and the heaviest word that is missing even so.
+    fn alike(&self, held: &HashSet<u32>, f: &mut Vec<f32>) {
+        let (mut share, mut missing) = (0.0, 0.0_f32);
+        for ((term, weight), alike) in self.words.iter().zip(&self.alike) {
+            if held.contains(term) {
+                share += weight;
+            } else if alike.iter().any(|term| held.contains(term)) {
+                share += ALIKE * weight;
+            } else {
+                missing = missing.max(*weight);
+            }
+        }
+        f.extend([share, missing]);
+    }
+
+    /// The most that one clause holds.
+    fn in_one_clause(&self, text: &str) -> f32 {
+        let ends = |c: char| matches!(c, ',' | ';' | '，' | '；' | '。' | '：' | '(' | ')' | '（' | '）' | '—');
+        text.split(ends).filter(|clause| clause.len() > 3).map(|clause| self.share(&terms(clause))).fold(0.0, f32::max)
+    }
+
+    /// What stands right beside a thing.
+    fn beside(&self, text: &str, thing: &Range<usize>) -> f32 {
+        let start = text.floor_char_boundary(thing.start.saturating_sub(BESIDE));
+        let end = text.ceil_char_boundary((thing.end + BESIDE).min(text.len()));
+        self.share(&terms(&text[start..end]))
+    }
+
+    /// Whether the words follow each other as in the question, and how many others stand between them.
+    fn close(&self, lower: &str, f: &mut Vec<f32>) {
+        let held: Vec<u32> = running(lower).terms.into_iter().map(|(term, _)| term).collect();
+        let places: Vec<usize> = self.running.iter().filter_map(|term| held.iter().position(|other| other == term)).collect();
+        // The longest run of places that only rises.
+        let mut longest: Vec<usize> = vec![1; places.len()];
+        for i in 0..places.len() {
+            longest[i] += (0..i).filter(|&j| places[j] < places[i]).map(|j| longest[j]).max().unwrap_or(0);
+        }
+        f.push(longest.iter().copied().max().unwrap_or(0) as f32 / self.running.len().max(1) as f32);
+        let (first, last) = (places.iter().min().copied().unwrap_or(0), places.iter().max().copied().unwrap_or(0));
+        f.push(places.len() as f32 / (last - first + 1) as f32);
+    }
+
+    /// Whether things of the kind that is asked for can be told by their form.
+    fn typed(&self) -> bool {
+        let names = matches!(self.question.kind, Kind::Who | Kind::Where);
+        matches!(self.question.kind, Kind::When | Kind::Number) || names && !self.question.chinese
+    }
+
+    /// Where a text holds things of the kind that is asked for, which the question does not name itself.
+    fn things(&self, text: &str) -> Vec<Range<usize>> {
+        let new = |range: &Range<usize>| !self.folded.contains(fold(text[range.clone()].trim()).as_ref());
+        let mut things: Vec<Range<usize>> = match self.question.kind {
+            Kind::When => periods(text).into_iter().map(|(range, _)| range).collect(),
+            Kind::Number => quantities(text).into_iter().filter(|q| q.is_amount()).map(|q| q.range).collect(),
+            Kind::Why | Kind::How | Kind::YesNo => Vec::new(),
+            Kind::Who if self.question.chinese => people(text),
+            _ => {
+                let start = |word: &str| word.as_ptr() as usize - text.as_ptr() as usize;
+                let marked = text.match_indices(['《', '“', '「', '"']).map(|(at, mark)| at..at + mark.len());
+                capitals(text).map(|word| start(word)..start(word) + word.len()).chain(marked).collect()
+            }
+        };
+        things.retain(new);
+        things
+    }
+
+    /// Whether it holds the unit that is asked for: a share, money or a span of time.
+    fn measured(&self, text: &str) -> f32 {
+        let asks = |words: &[&str]| words.iter().any(|word| self.folded.contains(word));
+        let is: fn(Unit) -> bool = if asks(&["percent", "%", "百分", "占比", "比例", "proportion of"]) {
+            |unit| matches!(unit, Unit::Percent | Unit::Point)
+        } else if asks(&["how much money", " cost", "price", "$", "dollar", "元", "多少钱", "金额"]) {
+            |unit| matches!(unit, Unit::Money(_))
+        } else if asks(&["how long", "how old", "多久", "多长时间", "几天", "几年", "多少年", "多少天"]) {
+            |unit| matches!(unit, Unit::Measure("year" | "month" | "day" | "hour" | "minute"))
+        } else {
+            return 0.0;
+        };
+        sign(quantities(text).iter().any(|q| is(q.unit)))
+    }
+
     fn kinds(&self, f: &mut Vec<f32>) {
         use Kind::{How, List, Number, When, Where, Which, Who, Why, YesNo};
         f.extend([When, Number, Who, Where, Why, Which, How, List, YesNo].map(|kind| flag(self.question.kind == kind)));
@@ -375,6 +518,45 @@ impl<'a> Asked<'a> {
         f.push(counted);
         f.push(self.sought.as_ref().map_or(0.0, |noun| sign(sentence.lower.contains(noun.as_str()))));
     }
+}
+
+/// What a word counts that is only translated alike.
+const ALIKE: f32 = 0.7;
+/// How far, in bytes, what is said of a thing may stand from it.
+const BESIDE: usize = 60;
+/// Most things of a sentence that are looked at.
+const MOST_THINGS: usize = 6;
+
+/// Where a Chinese text seems to name people: foreign names with their dot, and a family name with one or two characters
+/// where a name may begin and end.
+fn people(text: &str) -> Vec<Range<usize>> {
+    const FAMILIES: &str = "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩冯邓曹彭曾肖田董潘袁蔡蒋余于杜叶程魏苏吕丁任卢姚沈钟姜崔谭陆范汪廖石金韦贾夏付方邹熊白孟秦邱侯江尹薛闫段雷龙黎史陶贺毛郝顾龚邵万覃武钱戴严莫孔向汤";
+    const BEFORE: &str = "由为是和与及、任经被让对向者人长员授师";
+    const BEHIND: &str = "是为任在于和与及、的说表认指等担当执主饰创发出率曾于将也";
+    let chars: Vec<(usize, char)> = text.char_indices().collect();
+    let char_at = |at: usize| chars.get(at).map(|&(_, c)| c);
+    let han = |at: usize| char_at(at).is_some_and(is_han);
+    let mut people = Vec::new();
+    for (at, &(byte, c)) in chars.iter().enumerate() {
+        let before = at.checked_sub(1).and_then(char_at);
+        if matches!(c, '·' | '•' | '‧') && before.is_some_and(is_han) && han(at + 1) {
+            people.push(byte..byte + c.len_utf8());
+        } else if FAMILIES.contains(c) && before.is_none_or(|c| !is_han(c) || BEFORE.contains(c)) {
+            let ends = |n: usize| char_at(at + n).is_none_or(|c| !is_han(c) || BEHIND.contains(c));
+            if let Some(n) = [2, 3].into_iter().find(|&n| (1..n).all(|i| han(at + i)) && ends(n)) {
+                people.push(byte..chars.get(at + n).map_or(text.len(), |&(byte, _)| byte));
+            }
+        }
+    }
+    people
+}
+
+/// Whether a sentence begins with a word that points back.
+fn points_back(text: &str) -> bool {
+    const BACK: &[&str] = &["他", "她", "它", "其", "该", "此", "这", "因此", "所以", "同时", "另外", "此外"];
+    const BACK_EN: &[&str] = &["he", "she", "it", "they", "this", "these", "that", "those", "his", "her", "its", "their", "such"];
+    let first = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or("").to_lowercase();
+    BACK.iter().any(|word| text.starts_with(word)) || BACK_EN.contains(&first.as_str())
 }
 
 /// The sentences of a passage in order, rows of tables as one each.
