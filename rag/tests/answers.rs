@@ -495,6 +495,51 @@ fn the_year_in_which_a_figure_was_highest_is_named() {
 }
 
 #[test]
+fn the_years_beyond_a_bound_are_named_or_counted() {
+    let above = "In which years did the net sales of Orchard Foods exceed 14,600 million?";
+    answers(&[orchard()], above, &["2023 (14,694)"], "Net sales");
+    let counted = "How many years did the net sales of Orchard Foods exceed 14,000 million?";
+    answers(&[orchard()], counted, &["2 of 2 years"], "Net sales");
+    answers(
+        &[orchard()],
+        "In which year was the net income of Orchard Foods less than 1 billion?",
+        &["2022 (980)"],
+        "Net income",
+    );
+    answers(&[yunhe()], "云河科技哪些年份的营业收入超过12亿元？", &["2023年（128,450）"], "营业收入");
+}
+
+#[test]
+fn a_group_of_rows_is_told_up_to_what_sums_it_up() {
+    let rows = &[
+        "Item | 2023 | 2022",
+        "Deferred tax assets: |  | ",
+        "Pension benefits | 12 | 11",
+        "Loss carryforwards | 31 | 34",
+        "Gross deferred tax assets | 43 | 45",
+        "Less valuation allowance | (4) | (5)",
+        "Deferred tax liabilities: |  | ",
+        "Depreciation | 21 | 20",
+    ];
+    let papers = [paper("Income taxes", vec![Grid(Some("(in millions)"), 1, rows)])];
+    for text in ["What are the components of deferred tax assets?", "What types of deferred tax assets are there?"] {
+        answers(&papers, text, &["Deferred tax assets: Pension benefits; Loss carryforwards[1]"], "Pension benefits");
+    }
+    answers(&papers, "How many components are there under deferred tax assets?", &["2, which are"], "Pension benefits");
+}
+
+#[test]
+fn a_row_that_says_the_opposite_is_another_figure() {
+    let rows = &[
+        "Item | 2023 | 2022",
+        "Benefit obligation, beginning balance | 310 | 290",
+        "Benefit obligation, ending balance | 345 | 310",
+    ];
+    let papers = [paper("Pensions", vec![Grid(None, 1, rows)])];
+    answers(&papers, "What was the ending balance of the benefit obligation in 2023?", &["345"], "ending balance");
+}
+
+#[test]
 fn money_of_another_currency_is_no_answer() {
     let settled = ask(&[brewer()], "What was the revenue of Tarnbrook Brewing in 2023 (in USD)?");
     assert_eq!(settled.verdict, Verdict::Refused, "{}", settled.text);

@@ -12,7 +12,7 @@ use index::{
 
 use super::{
     Reader, Terms, Word,
-    plan::{Plan, What},
+    plan::{self, Bound, Plan, What},
     ratio::{self, Formula, Ratio, Shown},
     table::{Metric, Series, Sheet, Value, asking_part, labelled, undated},
     terms,
@@ -30,6 +30,13 @@ use crate::{
 const HEADS: f32 = 0.6;
 /// What a word counts that stands over the table only.
 const OVER: f32 = 0.9;
+
+/// How near the fits of two rows are that say the same.
+const ALIKE: f32 = 0.01;
+/// What asks for a sum over several years, whatever the row is called.
+const SUMS: &[&str] = &["sum", "combined", "altogether", "in both", "之和", "总和", "加起来", "累计", "合计"];
+/// Most years that are told one by one.
+const MOST_YEARS: usize = 20;
 
 /// A value with where it stands.
 #[derive(Clone, Copy)]
@@ -58,15 +65,20 @@ impl<'a> Reader<'a> {
         if self.conditional() || self.kind == Kind::Why {
             return None;
         }
+        let plan = Plan::of(self.question);
+        let of_years = plan.as_ref().is_some_and(|plan| matches!(plan.what, What::Extreme(_) | What::Beyond(_)));
         if let Some((name, ratios)) = ratio::asked(&self.folded)
+            && !of_years
             && !self.states(sheets, name)
             && self.of_the_whole(name)
         {
             return self.ratio(sheets, name, &ratios);
         }
-        let plan = Plan::of(self.question).filter(|_| !self.question.periods.is_empty() || reports <= 1)?;
+        let plan = plan.filter(|_| !self.question.periods.is_empty() || reports <= 1)?;
         match (plan.what, plan.figures.as_slice()) {
             (What::Extreme(most), [figure]) => self.extreme(sheets, figure, most),
+            (What::Beyond(bound), [figure]) => self.beyond(sheets, figure, bound),
+            (What::Members { counts }, [group]) => self.members(sheets, group, counts),
             (What::Leader(most), [figure]) => self.leader(sheets, figure, &plan.periods, most),
             (What::Periods, [figure]) => self.dated(sheets, figure),
             (what, [figure]) => self.over_time(sheets, what, figure, &plan.periods),
@@ -82,6 +94,18 @@ impl<'a> Reader<'a> {
             if !periods.contains(period) {
                 periods.push(*period);
             }
+        }
+        if let [first, last] = periods.as_slice()
+            && let (Some(a), Some(b)) = (first.year, last.year)
+            && plan::is_range(self.question)
+            && first.part == last.part
+        {
+            let between = a.min(b) + 1..a.max(b);
+            let mut all = between.take(MOST_YEARS).map(|year| Period { year: Some(year), ..*first }).collect::<Vec<_>>();
+            if a > b {
+                all.reverse();
+            }
+            periods.splice(1..1, all);
         }
         let plain = !matches!(self.question.kind, Kind::YesNo | Kind::Why | Kind::Who | Kind::Where);
         let companies = self.question.names.iter().filter(|name| !name.documents.is_empty()).count();
@@ -103,7 +127,8 @@ impl<'a> Reader<'a> {
     /// Whether the question wants something worked out: then no single figure of a table is its answer.
     pub(super) fn works_out(&self, sheets: &[Sheet]) -> bool {
         let works_out = |(name, _): (&str, _)| self.kind != Kind::Why && !self.states(sheets, name) && self.of_the_whole(name);
-        let plan = Plan::of(self.question).filter(|plan| !matches!(plan.what, What::Leader(_)));
+        let looks = |what: What| matches!(what, What::Leader(_) | What::Members { .. });
+        let plan = Plan::of(self.question).filter(|plan| !looks(plan.what));
         ratio::asked(&self.folded).is_some_and(works_out) || plan.is_some()
     }
 
@@ -111,6 +136,10 @@ impl<'a> Reader<'a> {
     fn over_time(&self, sheets: &[Sheet<'a>], what: What, figure: &str, periods: &[Period]) -> Option<Vec<Statement>> {
         let terms = self.best_over_time(sheets, what, figure, periods)?;
         let Found { sheet, series, .. } = *terms.first()?;
+        // The total is the row itself: of several years it is told for each.
+        if what == What::Sum && word_of(&series.label, "total") && !SUMS.iter().any(|word| self.folded.contains(word)) {
+            return Some(terms.iter().map(|found| self.said(found.sheet, found.series, found.value)).collect());
+        }
         let numbers: Vec<f64> = terms.iter().map(|t| t.value.number).collect();
         let decimals = terms.iter().map(|t| t.value.decimals).max().unwrap_or(0);
         let shown: Vec<String> = terms.iter().map(bare).collect();
@@ -204,9 +233,13 @@ impl<'a> Reader<'a> {
         let (first, second) = (self.metric(a), self.metric(b));
         let mut best: Option<(f32, Found, Found)> = None;
         for sheet in sheets {
+            // A figure is the row that fits it best, or none of this table.
             let of = |metric| {
                 let fits = sheet.series.iter().map(|series| (self.fit(metric, sheet, series), series));
-                fits.filter(|(fit, _)| fit.enough).collect::<Vec<_>>()
+                let mut fits = fits.filter(|(fit, _)| fit.enough).collect::<Vec<_>>();
+                let best = fits.iter().map(|(fit, _)| fit.score).fold(f32::MIN, f32::max);
+                fits.retain(|(fit, _)| fit.score > best - ALIKE);
+                fits
             };
             let (left, right) = (of(&first), of(&second));
             for (fit_a, series_a) in &left {
@@ -274,8 +307,8 @@ impl<'a> Reader<'a> {
         Some(vec![worked.statement(said)])
     }
 
-    /// The period in which a figure was most, or least.
-    fn extreme(&self, sheets: &[Sheet<'a>], figure: &str, most: bool) -> Option<Vec<Statement>> {
+    /// The table and series that best is a figure and has values of several years, with those of the years that are asked for.
+    fn by_years<'s>(&self, sheets: &'s [Sheet<'a>], figure: &str) -> Option<(&'s Sheet<'a>, &'s Series, Vec<&'s Value>)> {
         let metric = self.metric(figure);
         let mut best: Option<(f32, &Sheet, &Series)> = None;
         for sheet in sheets {
@@ -289,8 +322,97 @@ impl<'a> Reader<'a> {
         }
         let (_, sheet, series) = best?;
         let asked: HashSet<i32> = self.question.periods.iter().filter_map(|p| p.year).collect();
-        let among = |value: &&Value| value.when.year.is_some_and(|year| asked.len() < 2 || asked.contains(&year));
-        let values: Vec<&Value> = series.values.iter().filter(among).collect();
+        let among =
+            |value: &&Value| value.when.is_dated() && (asked.len() < 2 || value.when.year.is_some_and(|y| asked.contains(&y)));
+        Some((sheet, series, series.values.iter().filter(among).collect()))
+    }
+
+    /// The years in which a figure was above a bound, or below it.
+    fn beyond(&self, sheets: &[Sheet<'a>], figure: &str, bound: Bound) -> Option<Vec<Statement>> {
+        let (sheet, series, values) = self.by_years(sheets, figure)?;
+        let outside = |value: &&&Value| {
+            let scale = sheet.scale(series, value);
+            // Where the table does not say what it counts in, both are taken as they are written.
+            let (number, bound_of) =
+                if scale == 1.0 { (value.number, bound.written) } else { (value.number * scale, bound.value) };
+            // `$(5)`: costs are spoken of without their sign.
+            let number = if bound_of >= 0.0 && is_cost(&fold(&series.label), &series.label) { number.abs() } else { number };
+            if bound.above { number > bound_of } else { number < bound_of }
+        };
+        let found: Vec<&&Value> = values.iter().filter(outside).collect();
+        let name = one_line(&series.label);
+        let shown = |values: &[&&Value]| {
+            let one = |value: &&&Value| {
+                let year = value.when.year.map(|year| year.to_string()).unwrap_or_default();
+                let shown = bare(&Found { sheet, series, value });
+                if self.question.chinese { format!("{year}年（{shown}）") } else { format!("{year} ({shown})") }
+            };
+            values.iter().map(one).collect::<Vec<_>>().join(if self.question.chinese { "、" } else { ", " })
+        };
+        let rest: Vec<&&Value> = values.iter().filter(|value| !found.iter().any(|held| held.cell == value.cell)).collect();
+        let unit = super::table::unit_in_brackets(&sheet.unit);
+        let said = match (self.question.chinese, bound.counts, found.is_empty()) {
+            (true, _, true) => format!("{name}{unit}：没有一年，{}", shown(&rest)),
+            (false, _, true) => format!("{name}{unit}: in none of the years, {}", shown(&rest)),
+            (true, true, _) => format!("{name}{unit}：{}年，{}", found.len(), shown(&found)),
+            (false, true, _) => format!("{name}{unit}: {} of {} years, {}", found.len(), values.len(), shown(&found)),
+            (true, false, _) => format!("{name}{unit}：{}", shown(&found)),
+            (false, false, _) => format!("{name}{unit}: {}", shown(&found)),
+        };
+        let places = found.iter().chain(&rest).map(|value| Found { sheet, series, value });
+        Some(vec![placed(said, places)])
+    }
+
+    /// The rows that a table has under the name of a group, up to the one that sums them up.
+    fn members(&self, sheets: &[Sheet<'a>], group: &str, counts: bool) -> Option<Vec<Statement>> {
+        let metric = self.metric(group);
+        let wanted: Terms = metric.whole.iter().copied().collect();
+        let mut best: Option<(f32, &str, Vec<Found>)> = None;
+        for sheet in sheets {
+            let mut at = 0;
+            while let Some(first) = sheet.series.get(at) {
+                let name = first.group();
+                let held = terms(&undated(name));
+                let same = sheet.series[at..].iter().take_while(|series| series.group() == name).count();
+                let rows = &sheet.series[at..at + same];
+                at += same;
+                let named = !wanted.is_empty() && held.is_superset(&wanted) && held.len() <= wanted.len() + 2;
+                let score = wanted.len() as f32 / held.len().max(1) as f32 + sheet.standing;
+                if !named || best.as_ref().is_some_and(|(known, ..)| *known >= score) {
+                    continue;
+                }
+                let sums_up = |series: &Series| {
+                    let label = terms(&series.label);
+                    label.is_superset(&held)
+                        || ["total", "less", "合计", "小计", "减"].iter().any(|word| word_of(&series.label, word))
+                };
+                let mut members: Vec<Found> = Vec::new();
+                for series in rows.iter().take_while(|series| !sums_up(series)) {
+                    let Some(value) = series.values.first() else { continue };
+                    if members.last().is_none_or(|last| last.value.line != value.line) {
+                        members.push(Found { sheet, series, value });
+                    }
+                }
+                if members.len() >= 2 {
+                    best = Some((score, name, members));
+                }
+            }
+        }
+        let (_, name, members) = best?;
+        let name = one_line(name.trim_end_matches([':', '：']));
+        let labels: Vec<String> = members.iter().map(|found| one_line(found.series.label.trim()).into_owned()).collect();
+        let said = match (self.question.chinese, counts) {
+            (true, true) => format!("{name}：{}项，{}", labels.len(), labels.join("、")),
+            (true, false) => format!("{name}：{}", labels.join("、")),
+            (false, true) => format!("{name}: {}, which are {}", labels.len(), labels.join("; ")),
+            (false, false) => format!("{name}: {}", labels.join("; ")),
+        };
+        Some(vec![placed(said, members.into_iter())])
+    }
+
+    /// The period in which a figure was most, or least.
+    fn extreme(&self, sheets: &[Sheet<'a>], figure: &str, most: bool) -> Option<Vec<Statement>> {
+        let (sheet, series, values) = self.by_years(sheets, figure)?;
         let order = |a: &&&Value, b: &&&Value| a.number.total_cmp(&b.number);
         let winner = if most { values.iter().max_by(order) } else { values.iter().min_by(order) }?;
         let winner = Found { sheet, series, value: winner };
@@ -754,6 +876,15 @@ fn rows_of(folded: &str, corner: &str) -> bool {
     let corner = fold(corner);
     let of = |text: &str| KINDS.iter().position(|words| words.iter().any(|word| text.contains(word)));
     of(&corner).is_none_or(|rows| of(folded).is_none_or(|asked| asked == rows))
+}
+
+/// Whether a label begins with a word, or holds it as one.
+fn word_of(label: &str, word: &str) -> bool {
+    let label = fold(label);
+    match word.is_ascii() {
+        true => label.split(|c: char| !c.is_alphanumeric()).any(|part| part == word),
+        false => label.contains(word),
+    }
 }
 
 /// Whether a row sums up others, or is what is left of them.

@@ -7,6 +7,7 @@ use index::lexical::fold;
 
 use crate::{
     period::{Part, Period},
+    quantity::quantities,
     question::{Kind, Question},
 };
 
@@ -41,6 +42,21 @@ pub(super) enum What {
     Leader(bool),
     /// For which periods there is a figure.
     Periods,
+    /// In which periods it was beyond a bound.
+    Beyond(Bound),
+    /// What a group of rows consists of, or of how many.
+    Members { counts: bool },
+}
+
+/// A bound that a figure is held against.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Bound {
+    pub above: bool,
+    /// In units, and as it is written: a table need not say what it counts in.
+    pub value: f64,
+    pub written: f64,
+    /// Whether it is asked in how many periods.
+    pub counts: bool,
 }
 
 impl Plan {
@@ -111,16 +127,30 @@ const CHANGE: Phrases = &[
 ];
 const AVERAGE: Phrases = &["average"];
 const SUM: Phrases = &["total sum of", "sum total of", "sum of", "combined", "altogether", "in both"];
+/// What stands between a figure and its bound.
+const ABOVE: Phrases =
+    &["exceed", "exceeded", "exceeding", "more than", "greater than", "higher than", "larger than", "above", "over"];
+const BELOW: Phrases = &["less than", "lower than", "smaller than", "fewer than", "below", "under"];
 const MOST: Phrases = &["largest", "highest", "greatest", "biggest", "larger", "higher", "greater", "maximum", "bigger"];
 const LEAST: Phrases = &["smallest", "lowest", "least", "smaller", "lower", "minimum", "fewest"];
 
 fn english(folded: &str, question: &Question) -> Option<Plan> {
     let text = question.subject.as_str();
     let any = |phrases: &[&str]| phrases.iter().any(|phrase| word_at(folded, phrase).is_some());
-    if any(&["which year", "what year", "which fiscal year", "what fiscal year", "which period", "which quarter"]) {
+    let years = ["which years", "which of the years", "which periods", "in which period"];
+    let counts = any(&["how many years", "how many of the years", "how many periods"]);
+    let of_years = any(&["which year", "what year", "which fiscal year", "what fiscal year", "which period", "which quarter"]);
+    if (of_years || counts || any(&years))
+        && let Some((figure, bound)) = beyond(text, counts)
+    {
+        let figure = without(&figure, &["which", "year", "years", "period", "was", "were", "did", "had", "of", "the"]);
+        return Some(Plan { what: What::Beyond(bound), figures: vec![figure], periods: vec![] });
+    }
+    if of_years {
         let find = |words: Phrases| words.iter().copied().find(|word| word_at(folded, word).is_some());
-        let (word, most) = find(MOST).map(|w| (w, true)).or_else(|| find(LEAST).map(|w| (w, false)))?;
-        let figure = without(text, &[word, "which", "year", "period", "quarter", "amount"]);
+        let most = || find(MOST).or_else(|| find(&["most"])).map(|w| (w, true));
+        let (word, most) = most().or_else(|| find(LEAST).map(|w| (w, false)))?;
+        let figure = without(text, &[word, "which", "year", "period", "quarter", "amount", "there"]);
         return Some(Plan { what: What::Extreme(most), figures: vec![figure], periods: vec![] });
     }
     if let Some((word, most)) =
@@ -136,7 +166,32 @@ fn english(folded: &str, question: &Question) -> Option<Plan> {
         });
     }
     if any(&["which years", "what years", "which fiscal years", "what fiscal years", "which periods"]) {
-        const ASKS: &[&str] = &["provide", "provided", "table", "information", "data", "which", "years", "show", "present"];
+        const ASKS: &[&str] = &[
+            "provide",
+            "provided",
+            "table",
+            "information",
+            "data",
+            "which",
+            "years",
+            "periods",
+            "show",
+            "shown",
+            "present",
+            "presented",
+            "calculated",
+            "recorded",
+            "reported",
+            "given",
+            "available",
+            "disclosed",
+            "company",
+            "were",
+            "was",
+            "are",
+            "is",
+            "does",
+        ];
         return Some(Plan { what: What::Periods, figures: vec![without(text, ASKS)], periods: vec![] });
     }
     let first = |what: What, phrases: Phrases| {
@@ -153,7 +208,7 @@ fn english(folded: &str, question: &Question) -> Option<Plan> {
         )
     });
     let pair = |what: What, found: Option<(usize, Vec<String>)>| found.map(|(at, figures)| (at, what, figures));
-    let (_, what, mut figures) = [
+    let found = [
         moved,
         first(What::Growth, GROWTH),
         first(What::Change, CHANGE),
@@ -161,12 +216,21 @@ fn english(folded: &str, question: &Question) -> Option<Plan> {
         first(What::Sum, SUM),
         pair(What::Share, share(text)),
         pair(What::Ratio, ratio(text)),
-    ]
-    .into_iter()
-    .flatten()
-    .min_by_key(|(at, ..)| *at)?;
+    ];
+    let found = found.into_iter().flatten().min_by_key(|(at, ..)| *at);
+    let several = question.periods.iter().any(|period| Some(period) != question.periods.first());
+    let Some((_, what, mut figures)) = found else {
+        if let Some((group, counts)) = members(folded) {
+            return Some(Plan { what: What::Members { counts }, figures: vec![group], periods: vec![] });
+        }
+        // `the total charge in 2018 and 2019`
+        let total = word_at(folded, "total").is_some() && several;
+        let figures = vec![without(text, &["total"])];
+        return total.then_some(Plan { what: What::Sum, figures, periods: over_time(question, What::Sum, false)? });
+    };
+    // `the change in acquisition and integration costs from 2018 to 2019` is that of one figure.
     if let ([one], What::Change | What::Sum) = (figures.as_slice(), what)
-        && let Some(two) = two(one)
+        && let Some(two) = two(one).filter(|_| !several || one.contains("between "))
     {
         figures = two;
     }
@@ -178,6 +242,48 @@ fn english(folded: &str, question: &Question) -> Option<Plan> {
         _ => question.periods.clone(),
     };
     Some(Plan { what, figures, periods })
+}
+
+/// The figure in front of a bound (`net sales exceed $200,000 thousand`), and the bound.
+fn beyond(text: &str, counts: bool) -> Option<(String, Bound)> {
+    let lower = fold(text).into_owned();
+    let stands = |phrases: Phrases, above: bool| {
+        let found = phrases.iter().filter_map(|phrase| {
+            let at = if phrase.is_ascii() { word_at(&lower, phrase)? } else { lower.find(phrase)? };
+            Some((at, at + phrase.len(), above))
+        });
+        found.collect::<Vec<_>>()
+    };
+    let mut found = [stands(ABOVE, true), stands(BELOW, false), stands(ABOVE_ZH, true), stands(BELOW_ZH, false)].concat();
+    found.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));
+    found.into_iter().find_map(|(at, end, above)| {
+        let said = quantities(&lower[end..]).into_iter().find(|q| q.is_amount())?;
+        let (value, written) = (said.value, said.value / said.scale);
+        Some((lower[..at].to_owned(), Bound { above, value, written, counts }))
+    })
+}
+
+/// The group whose rows a question asks for: `what are the components of inventories`, `how many types of … are there`.
+fn members(folded: &str) -> Option<(String, bool)> {
+    const PARTS: Phrases = &["components", "types", "kinds", "items", "categories", "elements"];
+    const OF: Phrases = &["of", "under", "making up", "that make up", "included in", "within", "in"];
+    const CONSIST: Phrases = &["consist of", "comprise of", "comprise", "made up of"];
+    let counts = word_at(folded, "how many").is_some();
+    let bare = |text: &str| without(text, &["the", "are", "there", "of", "table", "does", "do", "is", "what", "company"]);
+    let behind = || {
+        let (at, part) = PARTS.iter().find_map(|part| Some((word_at(folded, part)?, *part)))?;
+        let rest = folded[at + part.len()..].trim_start();
+        let rest = rest.strip_prefix("are there ").unwrap_or(rest);
+        OF.iter().find_map(|of| rest.strip_prefix(of)?.strip_prefix(' ')).map(str::to_owned)
+    };
+    let front = || {
+        let at = CONSIST.iter().find_map(|word| word_at(folded, word))?;
+        let front = folded[..at].rsplit(',').next().unwrap_or_default();
+        let at = [" does ", " do "].iter().find_map(|does| Some(front.rfind(does)? + does.len())).unwrap_or(0);
+        Some(front[at..].to_owned())
+    };
+    let group = bare(behind().or_else(front)?.trim_end_matches(['?', '.']));
+    (!group.is_empty()).then_some((group, counts))
 }
 
 /// The word by which an English question asks for what is most, or least.
@@ -298,6 +404,8 @@ const CHANGE_ZH: Phrases = &[
 ];
 /// What is left of a change behind the figure that changed.
 const MOVES_ZH: Phrases = &["增加", "减少", "增长", "下降", "变化", "变动", "上升", "比", "较", "相", "同"];
+const ABOVE_ZH: Phrases = &["超过", "高于", "大于", "多于"];
+const BELOW_ZH: Phrases = &["低于", "小于", "少于", "不足", "不到"];
 const AVERAGE_ZH: Phrases = &["平均值", "平均数", "年均", "平均"];
 /// What stands behind the whole in `甲占乙的比例`.
 const WHOLE_ENDS: Phrases = &["的比例", "的比重", "的百分比", "比例", "比重", "多少", "的份额"];
@@ -312,6 +420,14 @@ fn chinese(folded: &str, question: &Question) -> Option<Plan> {
         let front = front.rsplit(['，', ',', '年', '末']).next().unwrap_or(front).trim_start_matches('的').to_owned();
         let figures = vec![front, back[..end].to_owned()];
         return Some(Plan { what: What::Share, figures, periods: question.periods.clone() });
+    }
+    const YEARS: Phrases = &["哪一年", "哪年", "哪些年", "哪几年", "哪个年度", "几年", "几个年度", "多少年"];
+    let counts = ["有几年", "几个年度", "多少年"].iter().any(|word| folded.contains(word));
+    if YEARS.iter().any(|word| folded.contains(word))
+        && let Some((figure, bound)) = beyond(text, counts)
+    {
+        let figure = YEARS.iter().chain(&["年份", "年度"]).fold(figure, |rest, word| rest.replace(word, " "));
+        return Some(Plan { what: What::Beyond(bound), figures: vec![figure], periods: vec![] });
     }
     if ["哪一年", "哪年", "哪个年度"].iter().any(|word| folded.contains(word)) {
         let most = ["最高", "最大", "最多"].iter().find(|word| folded.contains(*word)).map(|w| (w, true));
@@ -395,7 +511,7 @@ fn over_time(question: &Question, what: What, since: bool) -> Option<Vec<Period>
 }
 
 /// Whether two years of a question are the ends of a range: `FY2015 - FY2017`, `from 2017 to 2019`, `2017至2019`.
-fn is_range(question: &Question) -> bool {
+pub(super) fn is_range(question: &Question) -> bool {
     let folded = fold(&question.text);
     let said = crate::period::periods(&folded);
     said.windows(2).any(|pair| {
@@ -431,6 +547,10 @@ fn share(text: &str) -> Option<(usize, Vec<String>)> {
     ];
     if let Some((at, phrase)) = AS.iter().filter_map(|phrase| Some((text.find(phrase)?, *phrase))).min() {
         let (a, b) = (bare_figure(&text[..at]), bare_figure(&text[at + phrase.len()..]));
+        let a = ["proportion of ", "percentage of ", "share of ", "value of ", "amount of "]
+            .iter()
+            .find_map(|lead| a.strip_prefix(lead))
+            .map_or_else(|| a.clone(), bare_figure);
         return (!a.is_empty() && !b.is_empty()).then(|| (0, vec![a, b]));
     }
     const OF: &[&str] = &["percentage of ", "proportion of ", "percent of ", "share of "];
@@ -580,6 +700,34 @@ mod tests {
         check("What percentage of total sales is exports in 2020?", What::Share, &["exports", "total sales"], &[2020]);
         check("2023年研发费用占营业收入的比例是多少？", What::Share, &["研发费用", "营业收入"], &[2023]);
         check("What is the ratio of debt to equity in 2020?", What::Ratio, &["debt", "equity"], &[2020]);
+    }
+
+    #[test]
+    fn a_bound_is_read_with_its_scale() {
+        let bound = |text: &str| match Plan::of(&Question::read(text, &[])).map(|plan| (plan.what, plan.figures)) {
+            Some((What::Beyond(bound), figures)) => (figures[0].clone(), bound.above, bound.value, bound.counts),
+            other => panic!("{text}: {other:?}"),
+        };
+        assert_eq!(
+            bound("In which year were lease obligations less than 500 thousands?"),
+            ("lease obligations".into(), false, 500e3, false)
+        );
+        let (_, above, value, counts) = bound("How many years did revenue from Asia exceed $35,000 million?");
+        assert_eq!((above, value, counts), (true, 35e9, true));
+        let (figure, above, value, _) = bound("营业收入在哪些年份超过100亿元？");
+        assert!(figure.contains("营业收入"), "{figure}");
+        assert_eq!((above, value), (true, 1e10));
+    }
+
+    #[test]
+    fn the_rows_of_a_group_are_asked_for_by_its_name() {
+        let group = |text: &str| match Plan::of(&Question::read(text, &[])).map(|plan| (plan.what, plan.figures)) {
+            Some((What::Members { counts }, figures)) => (figures[0].clone(), counts),
+            other => panic!("{text}: {other:?}"),
+        };
+        assert_eq!(group("What types of accounts receivable are there?"), ("accounts receivable".into(), false));
+        assert_eq!(group("How many components are there under deferred tax assets?"), ("deferred tax assets".into(), true));
+        assert_eq!(group("What does operating free cash flow consist of?"), ("operating free cash flow".into(), false));
     }
 
     #[test]

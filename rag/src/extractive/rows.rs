@@ -12,7 +12,7 @@ use index::{
 
 use super::{
     Candidate, Reader, Scene, Terms,
-    table::{is_note, is_value, unit_in_brackets},
+    table::{contradicts, is_note, is_value, plain_words, unit_in_brackets},
     terms,
 };
 use crate::{
@@ -41,6 +41,7 @@ impl Reader<'_> {
         let unit = table.unit.as_deref().map(unit_in_brackets).unwrap_or_default();
         let dated = headers.values().any(|header| has_year(header));
         let latest = headers.values().flat_map(|h| periods(h)).filter_map(|(_, p)| p.year).max();
+        let asked = plain_words(&self.folded);
         let mut found = Vec::new();
         let mut group = String::new();
         for row in table.rows.iter().skip(table.header_rows as usize) {
@@ -63,7 +64,7 @@ impl Reader<'_> {
                 continue;
             }
             let label = filled.iter().take_while(|cell| !value(cell)).map(|cell| text(cell)).collect::<Vec<_>>().join(" ");
-            if label.is_empty() {
+            if label.is_empty() || contradicts(&asked, &format!("{label} {group}")) {
                 continue;
             }
             let label_terms = terms(&label);

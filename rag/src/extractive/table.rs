@@ -34,8 +34,20 @@ const AROUND: f32 = 0.3;
 /// A table that stands on the page of a passage, but was not found itself.
 const BESIDE: f32 = 0.1;
 
+/// What a row gains that is called what is asked for.
+const CALLED: f32 = 0.15;
+
 /// What the label of a figure may say more or less than its name.
 pub(super) const FILLERS: &str = "net total consolidated 净额 合计 总计";
+
+/// Words that exclude each other: a row that says the other one is another figure.
+const OPPOSITES: &[[&[&str]; 2]] = &[
+    [&["beginning", "opening", "期初", "年初"], &["ending", "end of", "closing", "期末", "年末"]],
+    [&["non current", "noncurrent", "非流动"], &["current", "流动"]],
+    [&["basic", "基本"], &["diluted", "稀释"]],
+    [&["short term", "短期"], &["long term", "长期"]],
+    [&["before", "税前"], &["after", "税后"]],
+];
 
 /// What names the owners of a company.
 const OWNERS: &str = "attributable shareholders stockholders owners parent equity holders company common";
@@ -313,9 +325,13 @@ impl<'a> Reader<'a> {
         let (mine, extra) = if total { (near, 0.0) } else { (mine, extra) };
         let label = plain_words(&fold(bare_label(&series.label)));
         let exact = !label.trim().is_empty() && metric.phrase.contains(&label);
-        let score = 0.5 * mine + 0.5 * near + if exact { 0.2 } else { 0.0 } - 0.3 * extra + sheet.standing;
+        // Of two labels that the question holds word for word, the longer one says more of it.
+        let words = label.split_whitespace().count().min(10) as f32;
+        let written = if exact { 0.2 + 0.02 * words } else { 0.0 };
+        let score = 0.5 * mine + 0.5 * near + written - 0.3 * extra + sheet.standing;
         let limits = &self.question.pack.thresholds;
-        let enough = musts && near >= limits.row && mine > 0.0 && (grouped >= 0.3 || exact);
+        let other = contradicts(&metric.phrase, &format!("{} {}", series.label, series.above));
+        let enough = musts && !other && near >= limits.row && mine > 0.0 && (grouped >= 0.3 || exact);
         Fit { score, enough: enough && self.surely(metric, sheet, series) }
     }
 
@@ -348,6 +364,9 @@ impl<'a> Reader<'a> {
                     continue;
                 }
                 let unit = metric.concept.as_ref().filter(|_| self.filed).and_then(|concept| concept.unit);
+                // Where nobody is named, a row that is called what is asked for says it before any sentence that speaks of it.
+                let called = !self.named && labelled(&series.label, &metric.whole).is_some();
+                let called = if called { CALLED } else { 0.0 };
                 for (at, value) in series.values.iter().enumerate().filter(|(_, value)| measured(unit, series, value)) {
                     let described = format!("{} {} {}", series.label, series.above, value.header);
                     let shown = &sheet.page.text[value.cell.clone()];
@@ -365,7 +384,7 @@ impl<'a> Reader<'a> {
                     found.push(Candidate {
                         statement: self.said(sheet, series, value),
                         document: sheet.document,
-                        score: fit.score + kind + order + agreed.map_or(0.0, |(_, surely)| surely),
+                        score: fit.score + called + kind + order + agreed.map_or(0.0, |(_, surely)| surely),
                         enough: fit.enough && right,
                         other_period: fit.enough && !right,
                         period: agreed.map(|(period, _)| period),
@@ -485,6 +504,11 @@ impl<'a> Reader<'a> {
 }
 
 impl Series {
+    /// What heads its group of rows.
+    pub(super) fn group(&self) -> &str {
+        self.above.strip_suffix(&self.column).unwrap_or_default().trim()
+    }
+
     /// Its last values, each of another year and none of a part of a year, in order of time; `None` if there is only one.
     pub(super) fn by_year(&self, most: usize) -> Option<Vec<&Value>> {
         let whole = self.values.iter().filter(|value| value.when.year.is_some() && !value.when.is_part());
@@ -536,12 +560,28 @@ impl Sheet<'_> {
     }
 }
 
+/// Whether a row says the opposite of what is asked, which is given as [`plain_words`].
+pub(super) fn contradicts(asked: &str, row: &str) -> bool {
+    let row = plain_words(&fold(row));
+    OPPOSITES.iter().any(|pair| {
+        let says =
+            |text: &str, word: &&str| if word.is_ascii() { text.contains(&format!(" {word} ")) } else { text.contains(*word) };
+        let side = |text: &str| match pair.map(|words| words.iter().any(|word| says(text, word))) {
+            // What is not current holds the word `current`, too.
+            [true, true] if pair[1].contains(&"current") => Some(0),
+            [true, false] => Some(0),
+            [false, true] => Some(1),
+            _ => None,
+        };
+        side(asked).zip(side(&row)).is_some_and(|(asked, row)| asked != row)
+    })
+}
+
 /// Whether a table names one thing once for each of several groups, and the series is that of a group that is not asked for:
 /// none of them is the whole.
 pub(super) fn is_of_another_group(metric: &Metric, sheet: &Sheet, series: &Series) -> bool {
-    let group = |series: &Series| series.above.strip_suffix(&series.column).unwrap_or_default().trim().to_owned();
-    let divided = |other: &Series| other.label == series.label && group(other) != group(series);
-    sheet.series.iter().any(divided) && !terms(&undated(&group(series))).iter().all(|term| metric.said.contains(term))
+    let divided = |other: &Series| other.label == series.label && other.group() != series.group();
+    sheet.series.iter().any(divided) && !terms(&undated(series.group())).iter().all(|term| metric.said.contains(term))
 }
 
 /// Whether a value is of the kind that a figure is counted in.
@@ -921,10 +961,17 @@ fn row_of(
         let plain = || shown.trim_matches(|c: char| !c.is_ascii_digit()).replace(',', "").parse().ok().map(|n| (n, Unit::Plain));
         let Some((number, unit)) = read.or_else(plain) else { continue };
         let header = header(headers, cell.column, &columns);
+        let column = undated(&header);
+        // A column headed `%` or a row called `margin (%)` has shares whose cells do not say so.
+        let share = unit == Unit::Plain && [column.as_str(), label.trim_end_matches(')')].iter().any(|name| name.ends_with('%'));
         let of_header = When::read(&header, reports);
         let when = match of_header.year {
             Some(_) => of_header,
-            None if dated_label || dated_cell => When::read(&label, reports),
+            None if dated_label || dated_cell => match When::read(&label, reports) {
+                // `2019:` / `Fourth quarter`
+                own if own.year.is_none() => When::read(&format!("{label} {}", group.join(" ")), reports),
+                own => own,
+            },
             None if group.last().is_some_and(|g| is_dated(g)) => When::read(&format!("{header} {}", group.join(" ")), reports),
             None => of_header,
         };
@@ -935,7 +982,7 @@ fn row_of(
             name: first.range(),
             cell: cell.range(),
             number,
-            percent: matches!(unit, Unit::Percent | Unit::Point),
+            percent: share || matches!(unit, Unit::Percent | Unit::Point),
             decimals: shown.rsplit_once('.').map_or(0, |(_, d)| d.chars().take_while(char::is_ascii_digit).count()),
             currency: match unit {
                 Unit::Money(Some(code)) if code.len() == 3 => Some(code),
@@ -943,7 +990,6 @@ fn row_of(
             },
         };
         // The name of a column is what its header says beside the period.
-        let column = undated(&header);
         let (label, above, column) = match dated_label {
             true if !column.is_empty() => (column, group.join(" "), String::new()),
             _ => (label.clone(), format!("{} {column}", group.join(" ")).trim().to_owned(), column),
@@ -1078,6 +1124,9 @@ pub(super) fn undated(text: &str) -> String {
         "on",
         "fy",
         "note",
+        "see",
+        "restated",
+        "recast",
         "m",
         // `£000’s`
         "s",
@@ -1119,7 +1168,8 @@ pub(super) fn undated(text: &str) -> String {
     }
     rest.split(|c: char| !(c.is_alphanumeric() || c == '%'))
         .filter(|word| !word.is_empty() && !word.chars().all(|c| c.is_ascii_digit()))
-        .filter(|word| !PERIOD.contains(&word.to_lowercase().as_str()))
+        // `Restated3`: the figure leads to a note.
+        .filter(|word| !PERIOD.contains(&word.to_lowercase().trim_end_matches(|c: char| c.is_ascii_digit())))
         .collect::<Vec<_>>()
         .join(" ")
 }
@@ -1137,7 +1187,7 @@ fn without_unit(header: &str) -> String {
 }
 
 /// A folded text as words with a blank on either side, for finding a label in a question whole.
-fn plain_words(folded: &str) -> String {
+pub(super) fn plain_words(folded: &str) -> String {
     if folded.contains(is_han) {
         return folded.chars().filter(|c| c.is_alphanumeric()).collect();
     }
