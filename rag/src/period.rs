@@ -94,10 +94,17 @@ pub fn periods(text: &str) -> Vec<(Range<usize>, Period)> {
             let gap = if r.start >= range.end { r.start - range.end } else { range.start.saturating_sub(r.end) };
             (matches!(m, Mark::Part(_)) && !used[other] && gap <= 16).then_some(other)
         };
-        let part = near(at + 1)
-            .filter(|&n| marks[n].0.start <= range.end + 4)
-            .or_else(|| at.checked_sub(1).and_then(near))
-            .or_else(|| near(at + 1));
+        // `FY2023 and Q2 of FY2024`: a part belongs to the nearer of the years around it.
+        let ours = |part: &usize| match marks.get(part + 1) {
+            Some((next, Mark::Year(_))) if *part > at => {
+                let behind = next.start.saturating_sub(marks[*part].0.end);
+                marks[*part].0.start - range.end <= behind
+            }
+            _ => true,
+        };
+        let following = near(at + 1).filter(ours);
+        let part =
+            following.filter(|&n| marks[n].0.start <= range.end + 4).or_else(|| at.checked_sub(1).and_then(near)).or(following);
         match part {
             Some(other) => {
                 used[other] = true;
@@ -395,6 +402,10 @@ mod tests {
         check("2021-2023年", &[(Some(2021), Part::Year), (Some(2023), Part::Year)]);
         check("Q3 2023", &[(Some(2023), Quarter(3))]);
         check("Q2 of FY2024", &[(Some(2024), Quarter(2))]);
+        check("between FY 2023 and Q2 of FY2024", &[(Some(2023), Part::Year), (Some(2024), Quarter(2))]);
+        check("2022, Q3 2023", &[(Some(2022), Part::Year), (Some(2023), Quarter(3))]);
+        check("2022年和2023年第三季度", &[(Some(2022), Part::Year), (Some(2023), Quarter(3))]);
+        check("Q1 2022 and Q2 2023", &[(Some(2022), Quarter(1)), (Some(2023), Quarter(2))]);
         check("2023Q2", &[(Some(2023), Quarter(2))]);
         check("AMCOR_2023Q2_10Q", &[(Some(2023), Quarter(2))]);
         check("2023年第三季度", &[(Some(2023), Quarter(3))]);

@@ -37,7 +37,7 @@ const COMPANY: f32 = 0.3;
 const PERIOD: f32 = 0.3;
 const UNNAMED: f32 = 0.2;
 const KIND: f32 = 0.15;
-/// Asked about no period, an analyst opens the newest report.
+/// Asked about no period, an analyst opens the newest annual report.
 const NEWEST: f32 = 0.08;
 /// Candidates of each arm.
 pub(crate) const DEPTH: usize = 100;
@@ -422,8 +422,15 @@ fn is_of_part(asked: &[Period], held: &Held) -> bool {
     part.is_some_and(|part| held.periods.iter().any(|own| own.year.is_some() && own.answers(*part)))
 }
 
+/// Until when the newest report reports: the newest annual one, unless a later one shows that it is out of date.
 fn newest(holdings: &Holdings, documents: impl Iterator<Item = DocumentId>) -> Option<(i32, u8)> {
-    documents.filter_map(|id| holdings.held(id)?.until()).max()
+    let held: HashSet<((i32, u8), bool)> = documents
+        .filter_map(|id| holdings.held(id))
+        .filter_map(|held| Some((held.until()?, held.kind == Some(ReportKind::Annual))))
+        .collect();
+    let newest = held.iter().map(|(until, _)| *until).max()?;
+    let annual = held.iter().filter(|(_, annual)| *annual).map(|(until, _)| *until).max();
+    Some(annual.filter(|(year, _)| year + 1 >= newest.0).unwrap_or(newest))
 }
 
 impl Ranked {
