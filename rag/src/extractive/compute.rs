@@ -665,8 +665,13 @@ impl<'a> Reader<'a> {
         match formula {
             Formula::Number(n) => Some((*n, number(*n, 2))),
             Formula::Figure(name) => {
+                // Else as the company's statements agree on it; what only a note or a segment says is not built on.
                 let stated = || {
-                    let own = |found: &Found| sheets.iter().any(|sheet| sheet.document == found.sheet.document);
+                    let about = |sheet: &Sheet| fold(&format!("{} {}", sheet.headings, sheet.caption)).into_owned();
+                    let own = |found: &Found| {
+                        sheets.iter().any(|sheet| sheet.document == found.sheet.document)
+                            && self.question.pack.statement(&about(found.sheet)).is_some()
+                    };
                     let found = self.stated(all, &self.metric(name), &[period]).filter(|_| self.filed)?;
                     found.into_iter().find(own)
                 };
@@ -949,5 +954,8 @@ mod tests {
         check("一、营业总收入", "revenue", true);
         check("减：营业成本", "cost of sales", true);
         check("其他业务收入", "revenue", false);
+        check("Total assets", "net assets", false);
+        check("Revenue (including discontinued operations)", "revenue", false);
+        assert_eq!(labelled("110,881,363 (2021: 110,618,049)", &[]), None);
     }
 }

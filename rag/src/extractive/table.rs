@@ -628,6 +628,9 @@ pub(super) fn labelled(label: &str, name: &[u32]) -> Option<f32> {
     let wanted: Terms = name.iter().copied().collect();
     let bare = bare_label(label);
     let whole = terms(bare);
+    if wanted.is_empty() {
+        return None;
+    }
     if whole == wanted {
         return Some(3.0);
     }
