@@ -10,7 +10,7 @@ use std::{collections::HashSet, ops::Range};
 use index::{
     corpus::{DocumentId, ReportKind},
     lexical::{fold, term, tokens},
-    page::{Cell, Page, Table},
+    page::{BlockKind, Cell, Page, Table},
 };
 
 use super::{Candidate, Reader, SYNONYM, Terms, Word, currency, is_word, terms, when::When};
@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
                         if !seen.insert((source.id, part, block.start)) {
                             continue;
                         }
-                        let headings = hit.passage.headings.join(" ");
+                        let headings = format!("{} {}", hit.passage.headings.join(" "), headed(page, block.start));
                         let over = if inside { headings.as_str() } else { "" };
                         if !parent && of_the_parent(&format!("{over} {}", &page.text[..block.start as usize])) {
                             continue;
@@ -836,10 +836,26 @@ fn unit_above(page: &Page, start: u32) -> Option<String> {
     lines.map(str::trim).find(says_unit).map(str::to_owned)
 }
 
+/// The headings right above a table on its page.
+fn headed(page: &Page, start: u32) -> String {
+    const NEAR: usize = 3;
+    let above = page.blocks.iter().filter(|block| block.end <= start).rev().take(NEAR);
+    let headings = above.take_while(|block| block.table.is_none()).filter(|block| matches!(block.kind, BlockKind::Heading(_)));
+    headings.filter_map(|block| page.text.get(block.range())).collect::<Vec<_>>().join(" ")
+}
+
 /// Whether what stands over a table on its page says last that it is of the parent company by itself and not of the group.
 fn of_the_parent(above: &str) -> bool {
-    const PARENT: &[&str] =
-        &["parent company", "parent only", "of the registrant", "母公司资产负债", "母公司利润", "母公司现金流量", "母公司财务"];
+    const PARENT: &[&str] = &[
+        "parent company",
+        "parent entity",
+        "parent only",
+        "of the registrant",
+        "母公司资产负债",
+        "母公司利润",
+        "母公司现金流量",
+        "母公司财务",
+    ];
     let above = fold(above);
     let last = |words: &[&str]| words.iter().filter_map(|word| above.rfind(word)).max();
     last(PARENT).is_some_and(|parent| last(&["consolidated", "合并"]).is_none_or(|group| group < parent))
