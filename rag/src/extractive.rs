@@ -39,7 +39,7 @@ use crate::{
     quantity::{Unit, quantities},
     question::{Kind, Name, PLACES, Question},
     select::{self, Weighed},
-    sentence::{is_han, one_line, sentences},
+    sentence::{is_han, one_line, sentences, surroundings},
     verdict,
 };
 use table::{Sheet, is_value, tells_more};
@@ -71,8 +71,6 @@ const REST: f32 = 0.4;
 const TOLD: f32 = 0.25;
 /// What the word for the kind of thing counts that is asked for (`century` in `in which century`): an answer need not say it.
 const OF_KIND: f32 = 0.3;
-/// How far, in bytes, a name may stand from what it is asked for as.
-const BESIDE: usize = 60;
 /// Most statements of an answer that asks for one thing: of what is told by rule, and of sentences that were weighed.
 const STATEMENTS: usize = 2;
 const WEIGHED: usize = 3;
@@ -232,7 +230,12 @@ pub(crate) fn wanted(question: &Question) -> Vec<String> {
 
 /// Whether the value of a table may be the answer to a question, or what it is worked out of.
 pub(crate) fn reads_tables(question: &Question) -> bool {
-    !matches!(question.kind, Kind::When | Kind::Who | Kind::Where | Kind::Why) || plan::Plan::of(question).is_some()
+    wants_value(question.kind) || plan::Plan::of(question).is_some()
+}
+
+/// Whether the value of a table may be an answer of this kind.
+fn wants_value(kind: Kind) -> bool {
+    !matches!(kind, Kind::When | Kind::Who | Kind::Where | Kind::Why)
 }
 
 /// A sentence or row that may answer.
@@ -820,9 +823,8 @@ impl<'a> Reader<'a> {
             self.words[0].iter().any(|word| (word.must || !role) && word.share(&held) >= SYNONYM - 0.01)
         };
         let beside = |name: &Range<usize>| {
-            let start = text.floor_char_boundary(name.start.saturating_sub(BESIDE));
-            let end = text.ceil_char_boundary((name.end + BESIDE).min(text.len()));
-            speaks(&text[start..name.start]) || speaks(&text[name.end..end])
+            let near = surroundings(text, name);
+            speaks(&text[near.start..name.start]) || speaks(&text[name.end..near.end])
         };
         let past = told::PAST.iter().any(|word| lower.contains(word) && !self.folded.contains(word));
         match (names.iter().any(beside), self.filed) {
@@ -867,11 +869,6 @@ impl<'a> Reader<'a> {
     /// Whether what is planned is asked for.
     fn asks_plans(&self) -> bool {
         plans(&self.folded) || ["计划", "预算", " plan", "budget"].iter().any(|word| self.folded.contains(word))
-    }
-
-    /// Whether the value of a table may be the answer.
-    fn wants_value(&self) -> bool {
-        !matches!(self.kind, Kind::When | Kind::Who | Kind::Where | Kind::Why)
     }
 
     /// Whether a sentence speaks of another figure than the one that is asked for: of a part of it (`storage revenue` for

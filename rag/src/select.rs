@@ -21,7 +21,7 @@ use crate::{
     period::periods,
     quantity::{Unit, quantities},
     question::{Kind, Question},
-    sentence::{is_han, one_line},
+    sentence::{is_han, one_line, surroundings},
 };
 
 /// A sentence of the evidence, weighed.
@@ -199,6 +199,8 @@ struct Asked<'a> {
     /// What is asked for by its noun: `city` in `which city`, `大学` in `哪所大学`.
     sought: Option<String>,
     counted: Option<String>,
+    /// Whether a unit is the one that is asked for, if one is: a share, money or a span of time.
+    unit: Option<fn(Unit) -> bool>,
     names: Vec<String>,
     figures: Vec<String>,
     denies: bool,
@@ -246,6 +248,7 @@ impl<'a> Asked<'a> {
             after,
             sought,
             counted: counted(&folded),
+            unit: unit(&folded),
             names: names(question),
             figures: figures(&folded),
             denies: denies(&folded),
@@ -416,9 +419,7 @@ impl<'a> Asked<'a> {
 
     /// What stands right beside a thing.
     fn beside(&self, text: &str, thing: &Range<usize>) -> f32 {
-        let start = text.floor_char_boundary(thing.start.saturating_sub(BESIDE));
-        let end = text.ceil_char_boundary((thing.end + BESIDE).min(text.len()));
-        self.share(&terms(&text[start..end]))
+        self.share(&terms(&text[surroundings(text, thing)]))
     }
 
     /// Whether the words follow each other as in the question, and how many others stand between them.
@@ -459,19 +460,9 @@ impl<'a> Asked<'a> {
         things
     }
 
-    /// Whether it holds the unit that is asked for: a share, money or a span of time.
+    /// Whether it holds the unit that is asked for.
     fn measured(&self, text: &str) -> f32 {
-        let asks = |words: &[&str]| words.iter().any(|word| self.folded.contains(word));
-        let is: fn(Unit) -> bool = if asks(&["percent", "%", "百分", "占比", "比例", "proportion of"]) {
-            |unit| matches!(unit, Unit::Percent | Unit::Point)
-        } else if asks(&["how much money", " cost", "price", "$", "dollar", "元", "多少钱", "金额"]) {
-            |unit| matches!(unit, Unit::Money(_))
-        } else if asks(&["how long", "how old", "多久", "多长时间", "几天", "几年", "多少年", "多少天"]) {
-            |unit| matches!(unit, Unit::Measure("year" | "month" | "day" | "hour" | "minute"))
-        } else {
-            return 0.0;
-        };
-        sign(quantities(text).iter().any(|q| is(q.unit)))
+        self.unit.map_or(0.0, |is| sign(quantities(text).iter().any(|q| is(q.unit))))
     }
 
     fn kinds(&self, f: &mut Vec<f32>) {
@@ -520,10 +511,22 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// The unit that a folded question asks for, as what knows it.
+fn unit(folded: &str) -> Option<fn(Unit) -> bool> {
+    let asks = |words: &[&str]| words.iter().any(|word| folded.contains(word));
+    if asks(&["percent", "%", "百分", "占比", "比例", "proportion of"]) {
+        Some(|unit| matches!(unit, Unit::Percent | Unit::Point))
+    } else if asks(&["how much money", " cost", "price", "$", "dollar", "元", "多少钱", "金额"]) {
+        Some(|unit| matches!(unit, Unit::Money(_)))
+    } else if asks(&["how long", "how old", "多久", "多长时间", "几天", "几年", "多少年", "多少天"]) {
+        Some(|unit| matches!(unit, Unit::Measure("year" | "month" | "day" | "hour" | "minute")))
+    } else {
+        None
+    }
+}
+
 /// What a word counts that is only translated alike.
 const ALIKE: f32 = 0.7;
-/// How far, in bytes, what is said of a thing may stand from it.
-const BESIDE: usize = 60;
 /// Most things of a sentence that are looked at.
 const MOST_THINGS: usize = 6;
 

@@ -34,6 +34,13 @@ pub fn sentences(text: &str) -> Vec<Range<usize>> {
     pieces
 }
 
+/// A place in a text with what stands right beside it: what is said of the thing that stands there.
+pub(crate) fn surroundings(text: &str, place: &Range<usize>) -> Range<usize> {
+    const BYTES: usize = 60;
+    let start = text.floor_char_boundary(place.start.saturating_sub(BYTES));
+    start..text.ceil_char_boundary((place.end + BYTES).min(text.len()))
+}
+
 /// The text as one line: line breaks between Chinese vanish, others become a blank.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     if !text.contains(['\n', '\r', '\t']) && !text.contains("  ") {

@@ -12,7 +12,7 @@ use index::{
 
 use super::{
     Reader, Terms, Word,
-    plan::{self, Bound, Plan, What},
+    plan::{Bound, Plan, What, is_range, phrase_at},
     ratio::{self, Formula, Ratio, Shown},
     table::{Metric, Series, Sheet, Value, asking_part, labelled, undated},
     terms,
@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
         }
         if let [first, last] = periods.as_slice()
             && let (Some(a), Some(b)) = (first.year, last.year)
-            && plan::is_range(self.question)
+            && is_range(self.question)
             && first.part == last.part
         {
             let between = a.min(b) + 1..a.max(b);
@@ -137,7 +137,10 @@ impl<'a> Reader<'a> {
         let terms = self.best_over_time(sheets, what, figure, periods)?;
         let Found { sheet, series, .. } = *terms.first()?;
         // The total is the row itself: of several years it is told for each.
-        if what == What::Sum && word_of(&series.label, "total") && !SUMS.iter().any(|word| self.folded.contains(word)) {
+        if what == What::Sum
+            && phrase_at(&fold(&series.label), "total").is_some()
+            && !SUMS.iter().any(|word| self.folded.contains(word))
+        {
             return Some(terms.iter().map(|found| self.said(found.sheet, found.series, found.value)).collect());
         }
         let numbers: Vec<f64> = terms.iter().map(|t| t.value.number).collect();
@@ -339,7 +342,7 @@ impl<'a> Reader<'a> {
             let number = if bound_of >= 0.0 && is_cost(&fold(&series.label), &series.label) { number.abs() } else { number };
             if bound.above { number > bound_of } else { number < bound_of }
         };
-        let found: Vec<&&Value> = values.iter().filter(outside).collect();
+        let (found, rest): (Vec<&&Value>, Vec<&&Value>) = values.iter().partition(outside);
         let name = one_line(&series.label);
         let shown = |values: &[&&Value]| {
             let one = |value: &&&Value| {
@@ -349,7 +352,6 @@ impl<'a> Reader<'a> {
             };
             values.iter().map(one).collect::<Vec<_>>().join(if self.question.chinese { "、" } else { ", " })
         };
-        let rest: Vec<&&Value> = values.iter().filter(|value| !found.iter().any(|held| held.cell == value.cell)).collect();
         let unit = super::table::unit_in_brackets(&sheet.unit);
         let said = match (self.question.chinese, bound.counts, found.is_empty()) {
             (true, _, true) => format!("{name}{unit}：没有一年，{}", shown(&rest)),
@@ -382,9 +384,9 @@ impl<'a> Reader<'a> {
                     continue;
                 }
                 let sums_up = |series: &Series| {
-                    let label = terms(&series.label);
-                    label.is_superset(&held)
-                        || ["total", "less", "合计", "小计", "减"].iter().any(|word| word_of(&series.label, word))
+                    let label = fold(&series.label);
+                    terms(&series.label).is_superset(&held)
+                        || ["total", "less", "合计", "小计", "减"].iter().any(|word| phrase_at(&label, word).is_some())
                 };
                 let mut members: Vec<Found> = Vec::new();
                 for series in rows.iter().take_while(|series| !sums_up(series)) {
@@ -667,10 +669,9 @@ impl<'a> Reader<'a> {
             Formula::Figure(name) => {
                 // Else as the company's statements agree on it; what only a note or a segment says is not built on.
                 let stated = || {
-                    let about = |sheet: &Sheet| fold(&format!("{} {}", sheet.headings, sheet.caption)).into_owned();
                     let own = |found: &Found| {
                         sheets.iter().any(|sheet| sheet.document == found.sheet.document)
-                            && self.question.pack.statement(&about(found.sheet)).is_some()
+                            && self.question.pack.statement(&found.sheet.titles()).is_some()
                     };
                     let found = self.stated(all, &self.metric(name), &[period]).filter(|_| self.filed)?;
                     found.into_iter().find(own)
@@ -718,7 +719,7 @@ impl<'a> Reader<'a> {
         let stock = is_stock(name);
         let mut found: Vec<(f32, bool, Found)> = Vec::new();
         for (at, sheet) in sheets.iter().enumerate() {
-            let about = fold(&format!("{} {}", sheet.caption, sheet.headings)).into_owned();
+            let about = sheet.titles();
             let statement = ["statement", "balance sheet", "financial position", "利润表", "资产负债表", "现金流量表"]
                 .iter()
                 .any(|word| about.contains(word));
@@ -881,15 +882,6 @@ fn rows_of(folded: &str, corner: &str) -> bool {
     let corner = fold(corner);
     let of = |text: &str| KINDS.iter().position(|words| words.iter().any(|word| text.contains(word)));
     of(&corner).is_none_or(|rows| of(folded).is_none_or(|asked| asked == rows))
-}
-
-/// Whether a label begins with a word, or holds it as one.
-fn word_of(label: &str, word: &str) -> bool {
-    let label = fold(label);
-    match word.is_ascii() {
-        true => label.split(|c: char| !c.is_alphanumeric()).any(|part| part == word),
-        false => label.contains(word),
-    }
 }
 
 /// Whether a row sums up others, or is what is left of them.

@@ -249,7 +249,7 @@ fn beyond(text: &str, counts: bool) -> Option<(String, Bound)> {
     let lower = fold(text).into_owned();
     let stands = |phrases: Phrases, above: bool| {
         let found = phrases.iter().filter_map(|phrase| {
-            let at = if phrase.is_ascii() { word_at(&lower, phrase)? } else { lower.find(phrase)? };
+            let at = phrase_at(&lower, phrase)?;
             Some((at, at + phrase.len(), above))
         });
         found.collect::<Vec<_>>()
@@ -661,6 +661,11 @@ fn word_at(text: &str, phrase: &str) -> Option<usize> {
     let letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let whole = |at: &usize| !letter(text[..*at].chars().next_back()) && !letter(text[at + phrase.len()..].chars().next());
     text.match_indices(phrase).map(|(at, _)| at).find(whole)
+}
+
+/// The same for a phrase of either language: Chinese words are not set apart.
+pub(super) fn phrase_at(text: &str, phrase: &str) -> Option<usize> {
+    if phrase.is_ascii() { word_at(text, phrase) } else { text.find(phrase) }
 }
 
 #[cfg(test)]

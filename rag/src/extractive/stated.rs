@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
     }
 
     fn claims<'s>(&self, at: usize, sheet: &'s Sheet<'a>, metric: &Metric, periods: &[Period]) -> Vec<Claim<'s, 'a>> {
-        let about = fold(&format!("{} {}", sheet.headings, sheet.caption)).into_owned();
+        let about = sheet.titles();
         let kind = self.question.pack.statement(&about);
         let wanted = metric.concept.as_ref().and_then(|concept| concept.statement.as_deref());
         let consolidated = ["consolidated", "合并"].iter().any(|word| about.contains(word));

@@ -10,10 +10,10 @@ use std::{collections::HashSet, ops::Range};
 use index::{
     corpus::{DocumentId, ReportKind},
     lexical::{fold, term, tokens},
-    page::{BlockKind, Cell, Page, Table},
+    page::{Block, BlockKind, Cell, Page, Table},
 };
 
-use super::{Candidate, Reader, SYNONYM, Terms, Word, currency, is_word, terms, when::When};
+use super::{Candidate, Reader, SYNONYM, Terms, Word, currency, is_word, terms, wants_value, when::When};
 use crate::{
     ask::Figure,
     cite::{self, Place, Statement},
@@ -277,7 +277,7 @@ impl<'a> Reader<'a> {
             return false;
         }
         let rest = metric.rest.iter().all(|term| above.contains(term) || sheet.about.contains(term));
-        let is = |name: &Vec<u32>| !name.is_empty() && labelled(&series.label, name).is_some();
+        let is = |name: &Vec<u32>| labelled(&series.label, name).is_some();
         let names = std::iter::once(&metric.whole).chain(&metric.names);
         // A part under the name of the whole: `原材料` under `存货`.
         let mut own = terms(bare_label(&series.label));
@@ -330,15 +330,15 @@ impl<'a> Reader<'a> {
         let written = if exact { 0.2 + 0.02 * words } else { 0.0 };
         let score = 0.5 * mine + 0.5 * near + written - 0.3 * extra + sheet.standing;
         let limits = &self.question.pack.thresholds;
-        let other = contradicts(&metric.phrase, &format!("{} {}", series.label, series.above));
-        let enough = musts && !other && near >= limits.row && mine > 0.0 && (grouped >= 0.3 || exact);
-        Fit { score, enough: enough && self.surely(metric, sheet, series) }
+        let other = || contradicts(&metric.phrase, &format!("{} {}", series.label, series.above));
+        let enough = musts && near >= limits.row && mine > 0.0 && (grouped >= 0.3 || exact);
+        Fit { score, enough: enough && !other() && self.surely(metric, sheet, series) }
     }
 
     /// The values of a figure that answer the question as it stands: of each series that is the figure, the one of the asked period.
     pub(super) fn looked_up(&self, sheets: &[Sheet], metric: &Metric) -> Vec<Candidate> {
         let mut found = Vec::new();
-        if !self.wants_value() {
+        if !wants_value(self.kind) {
             return found;
         }
         // Without a period, the figure of a company is that of the year of its newest report.
@@ -522,6 +522,11 @@ impl Series {
 }
 
 impl Sheet<'_> {
+    /// What stands over it, folded: its headings and its caption.
+    pub(super) fn titles(&self) -> String {
+        fold(&format!("{} {}", self.headings, self.caption)).into_owned()
+    }
+
     /// The year that its document reports on.
     pub(super) fn year(&self) -> Option<i32> {
         let years = self.reports.iter().filter(|own| own.part == Part::Year).filter_map(|own| own.year);
@@ -823,12 +828,17 @@ pub(super) fn tells_more(token: &str) -> bool {
     !GENERIC.contains(&token) && !token.chars().all(|c| c.is_ascii_digit()) && (!token.chars().all(is_han) || is_word(token))
 }
 
+/// The blocks right above a table, nearest first: at most so many, and none beyond another table.
+fn right_above(page: &Page, start: u32, most: usize) -> impl Iterator<Item = &Block> {
+    let above = page.blocks.iter().filter(move |block| block.end <= start).rev().take(most);
+    above.take_while(|block| block.table.is_none())
+}
+
 /// The line right above a table that says what its figures are counted in: `(Expressed in thousands of dollars)`.
 fn unit_above(page: &Page, start: u32) -> Option<String> {
     const NEAR: usize = 2;
     const LINE: usize = 120;
-    let above = page.blocks.iter().filter(|block| block.end <= start).rev().take(NEAR);
-    let lines = above.take_while(|block| block.table.is_none()).filter_map(|block| page.text.get(block.range()));
+    let lines = right_above(page, start, NEAR).filter_map(|block| page.text.get(block.range()));
     let says_unit = |line: &&str| {
         let bracketed = line.starts_with(['(', '（']) && line.ends_with([')', '）']);
         line.len() <= LINE && (bracketed || line.contains("单位")) && scale_of(line).is_some()
@@ -839,8 +849,7 @@ fn unit_above(page: &Page, start: u32) -> Option<String> {
 /// The headings right above a table on its page.
 fn headed(page: &Page, start: u32) -> String {
     const NEAR: usize = 3;
-    let above = page.blocks.iter().filter(|block| block.end <= start).rev().take(NEAR);
-    let headings = above.take_while(|block| block.table.is_none()).filter(|block| matches!(block.kind, BlockKind::Heading(_)));
+    let headings = right_above(page, start, NEAR).filter(|block| matches!(block.kind, BlockKind::Heading(_)));
     headings.filter_map(|block| page.text.get(block.range())).collect::<Vec<_>>().join(" ")
 }
 
@@ -877,7 +886,7 @@ fn read(page: &Page, table: &Table, reports: &[Period]) -> (Vec<Series>, String)
     let mut group: Vec<String> = Vec::new();
     let (mut in_head, mut after_group) = (true, false);
     for (at, row) in table.rows.iter().enumerate() {
-        let filled: Vec<(&Cell, String)> = row.iter().map(|cell| (cell, text(cell))).filter(|(_, t)| !t.is_empty()).collect();
+        let mut filled: Vec<(&Cell, String)> = row.iter().map(|cell| (cell, text(cell))).filter(|(_, t)| !t.is_empty()).collect();
         if filled.is_empty() {
             continue;
         }
@@ -912,6 +921,7 @@ fn read(page: &Page, table: &Table, reports: &[Period]) -> (Vec<Series>, String)
         }
         after_group = false;
         in_head = false;
+        filled.retain(|(cell, _)| !is_of_notes(&headers, cell));
         row_of(&filled, &headers, &mut group, reports, &mut series);
     }
     (series, unit)
@@ -942,13 +952,6 @@ fn row_of(
     reports: &[Period],
     series: &mut Vec<Series>,
 ) {
-    // What stands under `Note` is the number of a note.
-    let notes = |cell: &Cell| {
-        let over =
-            |(at, span, text): &(u32, u32, String)| *at > 0 && *at <= cell.column && cell.column < at + span && is_note(text);
-        headers.iter().flatten().any(over)
-    };
-    let filled: Vec<(&Cell, String)> = filled.iter().filter(|(cell, _)| !notes(cell)).cloned().collect();
     // A mark such as `(1)` right behind the label leads to a note, where other figures follow that are no marks.
     let figures = || filled.iter().filter(|(cell, t)| is_figure(t) && !(cell.column == 0 && filled.len() > 1));
     let mark = figures().next().filter(|(_, t)| is_mark(t)).filter(|_| figures().any(|(_, t)| !is_mark(t)));
@@ -1067,6 +1070,12 @@ pub(super) fn is_value(text: &str) -> bool {
 /// Whether a cell holds a figure that is no period.
 fn is_figure(text: &str) -> bool {
     is_value(text) && !is_dated(text)
+}
+
+/// Whether a cell stands under `Note`: it is the number of one.
+fn is_of_notes(headers: &[Vec<(u32, u32, String)>], cell: &Cell) -> bool {
+    let over = |(at, span, text): &(u32, u32, String)| *at > 0 && *at <= cell.column && cell.column < at + span && is_note(text);
+    headers.iter().flatten().any(over)
 }
 
 /// Whether a header stands over the numbers of notes.
