@@ -34,5 +34,19 @@ fn main() -> ExitCode {
         );
         return ExitCode::from(code as u8);
     }
+    end_with_the_reader();
     ExitCode::from(cli::main())
+}
+
+/// Whoever reads what is printed may stop early (`dossier docs ls | head`), which is no failure: the program ends as others do
+/// then, with 128 + `SIGPIPE`, and not with a panic of `println!`.
+fn end_with_the_reader() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let said = panic.payload_as_str().unwrap_or_default();
+        if said.starts_with("failed printing to stdout") && said.contains("Broken pipe") {
+            std::process::exit(141);
+        }
+        report(panic);
+    }));
 }

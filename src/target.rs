@@ -33,12 +33,36 @@ use crate::{
 
 /// The scenario that is measured.
 const SCENARIO: &str = "default";
+/// How long vectors are waited for while none come.
+const STALLED: Duration = Duration::from_secs(900);
 
 struct Measured {
     service: Arc<Service>,
 }
 
 impl Measured {
+    /// Waits for the vectors of what an earlier run took in and did not finish: a set is measured by both arms.
+    async fn vectors(&self) -> Result<(), Failure> {
+        let call = self.service.call(SCENARIO).await?;
+        let (mut before, mut since) = (u32::MAX, Instant::now());
+        loop {
+            let pending = self.service.catalog.vectors_pending(&call).await?;
+            if pending == 0 {
+                return Ok(());
+            }
+            if pending < before {
+                (before, since) = (pending, Instant::now());
+            } else if since.elapsed() > STALLED {
+                let message = format!(
+                    "{pending} documents still lack their vectors, and none has got them for {} s; `dossier doctor` says why",
+                    STALLED.as_secs()
+                );
+                return Err(Failure::new(exit::FAILED, "vectors_pending", message));
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
     async fn found(&self, text: &str, mode: Mode, top_k: usize, filters: &Filters, explain: bool) -> Result<Hits, EvalError> {
         let query = Query { text: text.into(), mode, top_k, filters: filters.clone(), as_of: None, explain };
         let call = self.service.call(SCENARIO).await.map_err(|e| EvalError::target(&e))?;
@@ -306,6 +330,7 @@ impl Target for Measured {
         let work = async {
             let batch = door.open_batch(SCENARIO).await?;
             tokio::try_join!(door.ingest(SCENARIO, batch, sources), progress::watch(&door, SCENARIO, batch, Some(count)))?;
+            self.vectors().await?;
             door.items(SCENARIO, batch).await
         };
         let items = work.await.map_err(|failure: Failure| EvalError::Target {

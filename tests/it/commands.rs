@@ -1,6 +1,6 @@
 //! The command line from outside: what it prints, how it exits, and that it says the same as the server it talks to.
 
-use std::path::Path;
+use std::{path::Path, process::Stdio};
 
 use serde_json::{Value, json};
 
@@ -67,6 +67,16 @@ fn of_a_list_with_a_bad_line_the_good_ones_are_taken_in() {
         (code, told(&lines)),
         (Some(3), ["- failed invalid_document", "north unchanged -", "潮 unchanged -"].map(str::to_owned).to_vec())
     );
+}
+
+#[test]
+fn whoever_stops_reading_ends_the_command_without_a_panic() {
+    let mut command = dossier();
+    command.args(["pack", "show", "finance", "--json"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(141), ""));
 }
 
 #[test]
