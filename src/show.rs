@@ -59,7 +59,12 @@ pub fn answer(answer: &Answer, printed: bool) {
         Verdict::Partial => "partial",
         Verdict::Refused => "refused",
     };
-    let degraded = answer.degraded.as_ref().map(|d| format!(" · degraded: {}", d.reason)).unwrap_or_default();
+    let degraded = match &answer.degraded {
+        Some(degraded) => {
+            format!(" · degraded: {}", [&[degraded.reason.clone()][..], degraded.search.as_slice()].concat().join(", "))
+        }
+        None => String::new(),
+    };
     println!("  {verdict} · {} · {:.0} ms{degraded}", answer.model, answer.timings.total_ms);
 }
 

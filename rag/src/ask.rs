@@ -324,6 +324,21 @@ pub struct Degraded {
     /// The models that failed, in the order they were asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<ModelFailure>,
+    /// Where a model failed: what limited the search besides, `words_only` or `vectors_pending`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
+}
+
+impl Degraded {
+    /// What limits a search limits the answer.
+    pub(crate) fn search(limit: &str) -> Self {
+        Self { reason: limit.into(), failures: vec![], search: None }
+    }
+
+    /// Models failed, over a search that may have been limited already.
+    pub(crate) fn models(reason: &str, failures: Vec<ModelFailure>, search: Option<Self>) -> Self {
+        Self { reason: reason.into(), failures, search: search.map(|limited| limited.reason) }
+    }
 }
 
 /// A model that was asked and did not answer.

@@ -229,7 +229,7 @@ impl Engine {
             Some(_) => Some("words_only"),
             None => (evidence.vectors_pending > 0).then_some("vectors_pending"),
         };
-        answer.degraded = limit.map(|reason| Degraded { reason: reason.into(), failures: vec![] });
+        answer.degraded = limit.map(Degraded::search);
 
         // While a model writes, this machine is free for others.
         let _place = Some(place).filter(|_| ladder.is_empty());
@@ -318,7 +318,7 @@ impl Engine {
             let error = match self.written(&rung, ask, question, evidence, chat, watch, &mut answer.timings, began).await {
                 Ok(settled) => {
                     if !failures.is_empty() {
-                        answer.degraded = Some(Degraded { reason: "model_fallback".into(), failures });
+                        answer.degraded = Some(Degraded::models("model_fallback", failures, answer.degraded.take()));
                     }
                     return Ok(settled);
                 }
@@ -341,7 +341,7 @@ impl Engine {
         answer.model = "extractive".into();
         watch.note(|trace| trace.versions.card.clear());
         if !failures.is_empty() {
-            answer.degraded = Some(Degraded { reason: "model_unavailable".into(), failures });
+            answer.degraded = Some(Degraded::models("model_unavailable", failures, answer.degraded.take()));
         }
         Ok(extracted(question, evidence, watch).await)
     }

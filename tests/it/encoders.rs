@@ -199,7 +199,11 @@ async fn an_endpoint_that_misbehaves_ends_a_build_with_its_code_and_the_next_one
 #[tokio::test]
 async fn while_the_encoder_is_down_a_search_goes_by_words_and_says_so() {
     let endpoint = Endpoint::start(None);
-    let settings = [endpoint.settings(), vec![("DOSSIER_SERVER__DEADLINE", "4")]].concat();
+    // Nobody listens at the model's address.
+    let model = [("BASE_URL", "http://127.0.0.1:9/v1"), ("MODEL", "away"), ("FALLBACK", "extractive")];
+    let model = model.map(|(name, value)| (["DOSSIER_LLM__", name].concat(), value));
+    let mut settings = [endpoint.settings(), vec![("DOSSIER_SERVER__DEADLINE", "4")]].concat();
+    settings.extend(model.iter().map(|(name, value)| (name.as_str(), *value)));
     let service = Service::with(&settings).await;
     service.ingest("halcyon.md", REPORT).await;
     let search = |mode: &str| service.post("/v1/search", json!({ "query": "公司员工有多少人？", "mode": mode }));
@@ -213,10 +217,15 @@ async fn while_the_encoder_is_down_a_search_goes_by_words_and_says_so() {
     assert!(first["why"].get("dense_rank").is_none(), "{first}");
     assert_eq!(search("dense").await.problem(), (503, "embedder_unavailable"), "meaning alone cannot be searched");
     assert_eq!((search("lexical").await.status, search("lexical").await.body.get("words_only")), (200, None));
-    let answer = service.post("/v1/ask", json!({ "question": "公司员工共有多少人？" })).await.body;
-    assert_eq!((&answer["verdict"], &answer["degraded"]["reason"]), (&json!("answered"), &json!("words_only")), "{answer}");
+    let ask = |mode: &str| service.post("/v1/ask", json!({ "question": "公司员工共有多少人？", "mode": mode }));
+    let answer = ask("extractive").await.body;
+    assert_eq!((&answer["verdict"], &answer["degraded"]), (&json!("answered"), &json!({ "reason": "words_only" })), "{answer}");
+    let answer = ask("answer").await.body;
+    let failures = json!([{ "backend": "llm", "code": "llm_unavailable" }]);
+    let degraded = json!({ "reason": "model_unavailable", "failures": failures, "search": "words_only" });
+    assert_eq!((&answer["verdict"], &answer["degraded"]), (&json!("answered"), &degraded), "{answer}");
     let ready = service.get("/readyz").await;
-    assert_eq!((ready.status, &ready.body["degraded"]), (200, &json!(["words_only"])), "{}", ready.body);
+    assert_eq!((ready.status, &ready.body["degraded"]), (200, &json!(["words_only", "llm_unavailable"])), "{}", ready.body);
     // Documents are found by their words meanwhile, and the batch says what they wait for.
     let reply = service.upload("later.md", "# Later\n\nThe dredger Obelisk arrived in May.\n").await;
     let batch = format!("/v1/batches/{}", reply.body["batch"]["id"].as_str().unwrap());
