@@ -362,6 +362,12 @@ impl Target for Measured {
         self.found(query, Mode::Hybrid, top_k, filters, true).await
     }
 
+    async fn meant(&self, ask: &Ask) -> Result<String, EvalError> {
+        let call = self.service.call(SCENARIO).await.map_err(|e| EvalError::target(&e))?;
+        let terms = self.service.terms(&call).await.map_err(|e| EvalError::target(&e))?;
+        self.service.engine.meant(&call, &terms, ask).await.map_err(|e| EvalError::target(&e))
+    }
+
     async fn ask(&self, ask: &Ask) -> Result<Answer, EvalError> {
         let call = self.service.call(SCENARIO).await.map_err(|e| EvalError::target(&e))?;
         let terms = self.service.terms(&call).await.map_err(|e| EvalError::target(&e))?;

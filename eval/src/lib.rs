@@ -59,6 +59,10 @@ pub trait Target: Send + Sync {
     async fn explained(&self, query: &str, top_k: usize, filters: &Filters) -> Result<Hits, EvalError> {
         self.search(query, Mode::Hybrid, top_k, filters).await
     }
+    /// What a question means after what was said before it.
+    async fn meant(&self, ask: &Ask) -> Result<String, EvalError> {
+        Ok(ask.question.clone())
+    }
     /// Asks it.
     async fn ask(&self, ask: &Ask) -> Result<Answer, EvalError>;
     /// The stored text of a page or part; `None` if there is no such page.

@@ -79,6 +79,10 @@ impl Target for Mutated<'_> {
         Ok(hits)
     }
 
+    async fn meant(&self, ask: &Ask) -> Result<String, EvalError> {
+        self.target.meant(ask).await
+    }
+
     async fn ask(&self, ask: &Ask) -> Result<Answer, EvalError> {
         let mut answer = self.target.ask(ask).await?;
         match self.mutant {

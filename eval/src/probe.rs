@@ -6,7 +6,7 @@ use index::{
     corpus::DocumentId,
     hit::{Filters, Hit, Mode, Source, Took},
 };
-use rag::ask::{Answer, AnswerMode, Ask, Verdict};
+use rag::ask::{Answer, AnswerMode, Ask, Turn, Verdict};
 
 use crate::{
     EvalError, NotIngested, Target,
@@ -25,6 +25,8 @@ pub(crate) const TIMED: usize = 200;
 pub(crate) struct Probe {
     pub(crate) id: String,
     pub(crate) question: String,
+    /// What was said before it.
+    pub(crate) history: Vec<Turn>,
     pub(crate) language: String,
     pub(crate) filters: Filters,
     /// Gold documents, by external id or name.
@@ -116,27 +118,29 @@ impl Plan<'_> {
     }
 
     async fn put(&self, probe: &Probe, timed: bool, outcome: &mut Outcome, measured: &mut Measured) -> Result<(), EvalError> {
+        let ask = Ask {
+            question: probe.question.clone(),
+            history: probe.history.clone(),
+            filters: probe.filters.clone(),
+            mode: self.answer_mode,
+            top_k: Some(self.top_k),
+            ..Ask::default()
+        };
+        let meant = self.target.meant(&ask).await?;
         if timed {
             let clock = Instant::now();
-            let hits = self.target.search(&probe.question, self.mode, self.top_k, &probe.filters).await?;
+            let hits = self.target.search(&meant, self.mode, self.top_k, &probe.filters).await?;
             measured.search_ms.push(clock.elapsed().as_secs_f64() * 1e3);
             measured.took.push(hits.took);
         }
         if !probe.documents.is_empty() {
-            let hits = self.target.search(&probe.question, self.mode, DEPTH, &probe.filters).await?.data;
+            let hits = self.target.search(&meant, self.mode, DEPTH, &probe.filters).await?.data;
             outcome.rank(probe.by_document(&hits), probe.by_place(&hits));
             if outcome.page_rank.is_none_or(|rank| rank > self.top_k) {
                 outcome.problems.extend(self.misread(probe, &hits).await?);
             }
         }
         if self.ask {
-            let ask = Ask {
-                question: probe.question.clone(),
-                filters: probe.filters.clone(),
-                mode: self.answer_mode,
-                top_k: Some(self.top_k),
-                ..Ask::default()
-            };
             let clock = Instant::now();
             let answer = self.target.ask(&ask).await?;
             measured.ask_ms.push(clock.elapsed().as_secs_f64() * 1e3);

@@ -10,6 +10,7 @@ use std::{
 };
 
 use index::hit::Filters;
+use rag::ask::Turn;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -88,6 +89,8 @@ struct Meta {
     short_answer: Option<String>,
     /// Each part must be answered, in any of its wordings.
     answer_parts: Option<Vec<Vec<String>>>,
+    /// The conversation before the question.
+    history: Vec<Turn>,
     false_premise: bool,
     also_accepts_na: bool,
 }
@@ -262,6 +265,7 @@ impl Question {
         Probe {
             id: self.id.clone(),
             question: self.question.clone(),
+            history: self.meta.history.clone(),
             language: self.lang.clone(),
             filters,
             documents,

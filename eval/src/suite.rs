@@ -19,6 +19,7 @@
 
 use std::{collections::HashMap, path::Path};
 
+use rag::ask::Turn;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -95,6 +96,9 @@ struct GateRow {
 struct Case {
     id: String,
     question: String,
+    /// The conversation before it.
+    #[serde(default)]
+    history: Vec<Turn>,
     /// Language of the question; the report shows each apart.
     lang: String,
     answerable: bool,
@@ -287,6 +291,7 @@ impl Case {
         Probe {
             id: self.id.clone(),
             question: self.question.clone(),
+            history: self.history.clone(),
             documents,
             places: self.evidence.iter().map(|e| (e.doc.clone(), place(e))).collect(),
             quotes: self.evidence.iter().filter_map(Evidence::on_page).collect(),

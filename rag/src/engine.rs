@@ -35,7 +35,7 @@ use crate::{
     evidence::{Evidence, StoredPage},
     extractive, follow,
     holdings::{Holdings, Shelves},
-    pack::Packs,
+    pack::{Pack, Packs},
     period,
     question::Question,
     room::Room,
@@ -164,6 +164,16 @@ impl Engine {
         Ok(Some(why_not(&self.searcher, call, query, &question, &holdings, &document).await?))
     }
 
+    /// A question as it is searched: with what it leaves to the conversation before it.
+    ///
+    /// # Errors
+    /// `catalog` if the documents of the scope cannot be read.
+    pub async fn meant(&self, call: &Call, terms: &Terms, ask: &Ask) -> Result<String, RagError> {
+        let documents = self.searcher.catalog().sources(call).await?;
+        let holdings = self.shelves.of(&call.scope, &documents);
+        Ok(meant(&self.packs.get(terms.pack.as_deref()), ask, &holdings))
+    }
+
     /// Answers a question in the call's scope. Dropping the future ends what was begun for it.
     ///
     /// # Errors
@@ -209,7 +219,7 @@ impl Engine {
         let documents = self.searcher.catalog().sources(call).await?;
         let holdings = self.shelves.of(&call.scope, &documents);
         let pack = self.packs.get(terms.pack.as_deref());
-        let asked = follow::resolve(&pack, &dated(&ask.question, ask.as_of.as_deref()), &ask.history, &holdings);
+        let asked = meant(&pack, ask, &holdings);
         let question = Question::over(pack, &asked, &holdings);
         let ladder = if ask.mode == AnswerMode::Answer { terms.ladder.as_slice() } else { &[] };
         let watch = Watch {
@@ -571,6 +581,11 @@ impl Watch<'_> {
             self.tell(|| Event::Citation(Box::new(citation.clone()))).await;
         }
     }
+}
+
+/// What a question means on its day and after what was said before it.
+fn meant(pack: &Arc<Pack>, ask: &Ask, holdings: &Holdings) -> String {
+    follow::resolve(pack, &dated(&ask.question, ask.as_of.as_deref()), &ask.history, holdings)
 }
 
 /// A question with `去年` and the like written out, as of a day or of today.

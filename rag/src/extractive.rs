@@ -12,7 +12,7 @@ mod ratio;
 pub(crate) mod rows;
 mod stated;
 pub(crate) mod table;
-mod told;
+pub(crate) mod told;
 mod when;
 
 use std::{

@@ -8,10 +8,11 @@ use index::lexical::fold;
 
 use crate::{
     ask::{Role, Turn},
+    extractive::told,
     holdings::Holdings,
     pack::Pack,
     period::periods,
-    question::Question,
+    question::{Kind, Question},
 };
 
 /// Earlier questions that are read: what was meant longer ago is asked again.
@@ -35,9 +36,11 @@ fn complete(pack: &Arc<Pack>, text: &str, before: &str, holdings: &Holdings) -> 
         return substituted(&asked, &known);
     }
     let named = |question: &Question| question.names.iter().find(|name| !name.documents.is_empty()).map(|name| name.text.clone());
-    let figure = || pack.glossary.mentions(&fold(&asked.subject)).0.iter().any(|mention| mention.figure());
+    // Figures are somebody's, and so is what holds a role for somebody: `实际控制人是谁？`.
+    let role = asked.kind == Kind::Who || told::subject(&fold(text), &asked.subject).is_some();
+    let theirs = || pack.glossary.mentions(&fold(&asked.subject)).0.iter().any(|mention| role || mention.figure());
     // A question that names someone else, or is complete without a company, is one of its own.
-    let own = !asked.names.is_empty() || !(leans || figure());
+    let own = !asked.names.is_empty() || !(leans || theirs());
     let Some(name) = named(&known).filter(|_| !own) else { return text.to_owned() };
     let period = if asked.periods.is_empty() { first_period(&known.text) } else { None };
     let period = period.map(|range| &known.text[range]);
@@ -154,6 +157,7 @@ mod tests {
             "And in 2022?",
             "What was the revenue of Quillhaven Coldstores in 2022?",
         );
+        check(&["栖霁传动2023年的营业收入是多少？"], "实际控制人是谁？", "栖霁传动2023年的实际控制人是谁？");
         check(
             &["What was the revenue of Quillhaven Coldstores in 2023?"],
             "What was its net income?",

@@ -13,6 +13,7 @@ use index::{
 };
 
 use crate::{
+    extractive::told,
     forest::Forest,
     question::{Kind, Question},
     statement::{self, Sought},
@@ -100,6 +101,8 @@ pub struct Measure<'a> {
     sought: &'a Sought,
     words: Words,
     asks_figure: bool,
+    /// What it asks to be told, if it asks who or what something is.
+    subject: Option<String>,
 }
 
 impl<'a> Measure<'a> {
@@ -107,7 +110,8 @@ impl<'a> Measure<'a> {
     pub(crate) fn new(question: &'a Question, sought: &'a Sought, weighed: &[(u32, f32)]) -> Self {
         let figures = !sought.items.is_empty() || matches!(question.kind, Kind::Number | Kind::When);
         let asks_figure = figures && !matches!(question.kind, Kind::Why | Kind::Who);
-        Self { question, sought, words: Words::of(question, weighed), asks_figure }
+        let subject = told::subject(&fold(&question.text), &question.subject);
+        Self { question, sought, words: Words::of(question, weighed), asks_figure, subject }
     }
 
     /// The features of candidates with their passages, in order.
@@ -186,6 +190,8 @@ impl<'a> Measure<'a> {
         const OUTRIGHT: f32 = 0.3;
         const FIGURE: f32 = 0.15;
         const CONTENTS: f32 = -0.3;
+        /// What tells who or what something is, before what only speaks of it.
+        const TOLD: f32 = 0.1;
         let first = snippet.text.lines().next().unwrap_or("");
         let mut role = 0.0;
         if snippet.kind == PassageKind::Table
@@ -196,6 +202,9 @@ impl<'a> Measure<'a> {
         }
         if is_contents(snippet) && !self.question.searched.to_lowercase().contains("contents") {
             role += CONTENTS;
+        }
+        if self.subject.as_ref().is_some_and(|subject| told::tells(&fold(&snippet.text), subject)) {
+            role += TOLD;
         }
         role
     }

@@ -146,7 +146,7 @@ pub(super) fn under<'a>(folded: &str, asked: &str, roles: impl Iterator<Item = &
 }
 
 /// What a folded Chinese question asks about, right before `是谁`, `是什么` and the like, without whose it is.
-pub(super) fn subject(folded: &str, content: &str) -> Option<String> {
+pub(crate) fn subject(folded: &str, content: &str) -> Option<String> {
     let before = ["是谁", "是什么", "为谁"].iter().find_map(|asking| folded.find(asking)).map(|at| &folded[..at])?;
     let subject: String = before.rsplit(['的', '，', ',']).next()?.trim().into();
     let held = content.contains(subject.as_str());
@@ -154,7 +154,7 @@ pub(super) fn subject(folded: &str, content: &str) -> Option<String> {
 }
 
 /// Whether a folded text tells what a subject is: behind it `为`, `是` or a colon, or before it `为本公司` and the like.
-pub(super) fn tells(folded: &str, subject: &str) -> bool {
+pub(crate) fn tells(folded: &str, subject: &str) -> bool {
     folded.match_indices(subject).any(|(at, _)| {
         let behind = folded[at + subject.len()..].trim_start().trim_start_matches(['（', '(']);
         let front: String = folded[..at].chars().rev().take(6).collect();
