@@ -1189,6 +1189,14 @@ fn packs(settings: &Settings, command: Pack, json: bool) -> Result<u8, Failure> 
                 None => packs,
                 Some(dir) => Packs::open(Some(dir), STANDARD)?,
             };
+            let folder = dir.or_else(|| Some(PathBuf::from(&settings.packs.dir)).filter(|dir| !dir.as_os_str().is_empty()));
+            for suite in
+                folder.iter().flat_map(|folder| packs.all().into_iter().map(|pack| folder.join(&pack.name).join("suite")))
+            {
+                if suite.is_dir() {
+                    eval::plan::plan(&suite, true, None, &eval::Guard::default())?;
+                }
+            }
             let names: Vec<String> = packs.all().iter().map(|pack| pack.name.clone()).collect();
             if json {
                 show::json(&json!({ "valid": names }));

@@ -137,7 +137,9 @@ fn no_throwaway(error: std::io::Error) -> Failure {
 }
 
 async fn measure(dir: &Path, data: &Path, settings: &Settings, options: &Options) -> Result<eval::Report, Failure> {
-    let target = Measured { service: Service::open(data, settings.clone()).await? };
+    let mut settings = settings.clone();
+    settings.packs.r#use = eval::pack(dir)?.unwrap_or(settings.packs.r#use);
+    let target = Measured { service: Service::open(data, settings).await? };
     let result = eval::run(&target, dir, options, &say).await;
     target.service.close().await;
     Ok(result?)

@@ -234,6 +234,17 @@ pub async fn run(
     }
 }
 
+/// The pack that the questions in `dir` are read with, if it is the suite of one.
+///
+/// # Errors
+/// As [`run`], before anything is ingested.
+pub fn pack(dir: &Path) -> Result<Option<String>, EvalError> {
+    match kind(dir)? {
+        Kind::Suite => Ok(suite::Suite::read(dir)?.pack),
+        Kind::Set => Ok(None),
+    }
+}
+
 pub(crate) enum Kind {
     Suite,
     Set,

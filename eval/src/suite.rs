@@ -36,6 +36,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Suite {
     name: String,
+    pub(crate) pack: Option<String>,
     corpus: Corpus,
     top_k: usize,
     gates: Vec<Gate>,
@@ -77,6 +78,8 @@ struct Head {
     version: Spanned<u32>,
     name: String,
     corpus: Spanned<String>,
+    /// The pack that its questions are read with, if it is that of one.
+    pack: Option<String>,
     #[serde(default)]
     top_k: Option<Spanned<usize>>,
     #[serde(default)]
@@ -167,7 +170,8 @@ impl Suite {
                 return Err(invalid::at(&path, *line, format!("the id `{}` is taken by line {first}", case.id)));
             }
         }
-        Ok(Self { name: head.name, corpus, top_k, gates, cases: rows.into_iter().map(|(_, case)| case).collect() })
+        let cases = rows.into_iter().map(|(_, case)| case).collect();
+        Ok(Self { name: head.name, pack: head.pack, corpus, top_k, gates, cases })
     }
 
     /// Ingests the corpus, puts the cases, and holds the gates against what comes back.

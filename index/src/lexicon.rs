@@ -129,14 +129,20 @@ fn from_english(question: &str) -> Vec<Translated> {
     words
 }
 
-/// Each sense gets 1/√(senses · tokens) for each of its tokens.
 fn senses(glosses: impl Iterator<Item = Vec<String>>, weight: f32) -> Option<Translated> {
-    let glosses: Vec<Vec<String>> = glosses.filter(|tokens| (1..=LONGEST).contains(&tokens.len())).take(SENSES).collect();
+    let glosses = glosses.filter(|tokens| (1..=LONGEST).contains(&tokens.len()));
+    any_of(glosses.map(|tokens| tokens.iter().map(|token| lexical::term(token)).collect()).collect(), weight)
+}
+
+/// A word that may stand in several forms, given as terms, the plainest first. Each of the first few gets weight/√(forms · terms)
+/// for each of its terms.
+pub(crate) fn any_of(mut forms: Vec<Vec<u32>>, weight: f32) -> Option<Translated> {
+    forms.truncate(SENSES);
     let mut terms: HashMap<u32, f32> = HashMap::new();
     let mut senses = Vec::new();
-    for tokens in &glosses {
-        let share = weight / ((glosses.len() * tokens.len()) as f32).sqrt();
-        let sense: Vec<(u32, f32)> = tokens.iter().map(|token| (lexical::term(token), share)).collect();
+    for form in &forms {
+        let share = weight / ((forms.len() * form.len()) as f32).sqrt();
+        let sense: Vec<(u32, f32)> = form.iter().map(|term| (*term, share)).collect();
         for (term, share) in &sense {
             *terms.entry(*term).or_default() += share;
         }

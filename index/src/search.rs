@@ -52,6 +52,17 @@ pub struct Lookup<'a> {
     /// Things that go by several names (`capex`, `purchases of property, plant and equipment`): each finds passages under
     /// any of them.
     pub things: &'a [Vec<String>],
+    /// The text without the concepts that it names: what the dictionary translates.
+    pub rest: &'a str,
+    /// Those concepts, each under its names, the plainest first: they are translated by them.
+    pub concepts: &'a [Vec<String>],
+}
+
+impl<'a> Lookup<'a> {
+    /// A text that names no concepts and no things.
+    pub fn plain(text: &'a str, mode: Mode) -> Self {
+        Self { text, mode, things: &[], rest: text, concepts: &[] }
+    }
 }
 
 /// A question as the store understands it: made once, put to as many parts of the scope as needed.
@@ -125,7 +136,7 @@ impl Searcher {
     /// `embedder_unavailable` when something below fails.
     pub async fn search(&self, call: &Call, query: &Query) -> Result<Hits, IndexError> {
         let visible = self.visible(call, query).await?;
-        let asked = self.asked(call, &Lookup { text: &query.text, mode: query.mode, things: &[] }).await?;
+        let asked = self.asked(call, &Lookup::plain(&query.text, query.mode)).await?;
         let candidates = self.candidates(call, &asked, &visible, DEPTH.max(2 * query.top_k)).await?;
         let ranked = candidates.into_iter().take(query.top_k).map(|c| (c.id, c.score, c.why())).collect();
         self.hits(call, ranked, asked.words_only).await
@@ -172,7 +183,7 @@ impl Searcher {
             let arm = (by_words && !known.0.is_empty()).then_some((Arm::Words(known.0, known.1), most));
             Ok::<_, IndexError>((arm, terms.into_iter().map(|(term, idf, _)| (term, idf)).collect::<Vec<_>>()))
         };
-        let abroad = async { if by_words { self.translated(call, lookup.text).await } else { Ok(None) } };
+        let abroad = async { if by_words { self.translated(call, lookup).await } else { Ok(None) } };
         let things = async { if by_words { self.named(call, lookup.things).await } else { Ok(None) } };
         let words = timed(async { futures::try_join!(words, abroad, things) });
         let ((((words, terms), abroad, things), weigh), ((vector, words_only), encode)) =
@@ -280,36 +291,50 @@ impl Searcher {
         Ok(terms.into_iter().map(|term| (term, idf(term), counts.contains_key(&term))).collect())
     }
 
-    /// The question's words in the other language, if the scope holds reports in it.
-    async fn translated(&self, call: &Call, text: &str) -> Result<Option<(Arm, f32)>, IndexError> {
-        let asked = if text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)) { "zh" } else { "en" };
+    /// The question's words in the other language, if the scope holds reports in it: concepts by their names there, all else by
+    /// the dictionary.
+    async fn translated(&self, call: &Call, lookup: &Lookup<'_>) -> Result<Option<(Arm, f32)>, IndexError> {
+        let han = |text: &str| text.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c));
+        let asked = if han(lookup.text) { "zh" } else { "en" };
         let languages = self.catalog.languages(call).await?;
         if !languages.iter().any(|language| matches!(language.as_str(), "zh" | "en") && language != asked) {
             return Ok(None);
         }
-        let question = text.to_owned();
-        let words = tokio::task::spawn_blocking(move || lexicon::translate(&question));
-        let words = words.await.map_err(|e| IndexError::Internal(e.to_string()))?;
+        let rest = lookup.rest.to_owned();
+        let words = tokio::task::spawn_blocking(move || lexicon::translate(&rest));
+        let mut words = words.await.map_err(|e| IndexError::Internal(e.to_string()))?;
+        let abroad = |names: &Vec<String>| names.iter().filter(|name| han(name) != (asked == "zh")).cloned().collect();
+        let concepts: Vec<Vec<String>> = lookup.concepts.iter().map(abroad).collect();
+        words.extend(self.held(call, &concepts).await?.into_iter().filter_map(|names| lexicon::any_of(names, 1.0)));
         self.any_sense(call, words.into_iter().map(|word| (word.terms, word.senses)).collect()).await
     }
 
     /// Things under any of their names that the scope knows.
     async fn named(&self, call: &Call, things: &[Vec<String>]) -> Result<Option<(Arm, f32)>, IndexError> {
-        let names = |thing: &Vec<String>| -> Vec<Vec<(u32, f32)>> {
-            let terms = |name: &String| lexical::analyse(name).terms.into_iter().map(|(term, _)| (term, 1.0)).collect();
-            thing.iter().map(terms).filter(|terms: &Vec<_>| !terms.is_empty()).collect()
-        };
-        let things: Vec<Vec<Vec<(u32, f32)>>> = things.iter().map(names).collect();
-        let all: Vec<u32> = things.iter().flatten().flatten().map(|(term, _)| *term).collect();
-        let (_, counts) = self.catalog.frequencies(call, &all).await?;
-        let words = things.into_iter().filter_map(|mut senses| {
-            senses.retain(|terms| terms.iter().all(|(term, _)| counts.get(term).is_some_and(|n| *n > 0)));
+        let words = self.held(call, things).await?.into_iter().filter_map(|names| {
+            let whole = |name: Vec<u32>| name.into_iter().map(|term| (term, 1.0)).collect::<Vec<_>>();
+            let senses: Vec<Vec<(u32, f32)>> = names.into_iter().map(whole).collect();
             let mut terms = senses.concat();
             terms.sort_unstable_by_key(|(term, _)| *term);
             terms.dedup_by_key(|(term, _)| *term);
             (!terms.is_empty()).then_some((terms, senses))
         });
         self.any_sense(call, words.collect()).await
+    }
+
+    /// The names of things, each as terms, that the scope knows all words of.
+    async fn held(&self, call: &Call, things: &[Vec<String>]) -> Result<Vec<Vec<Vec<u32>>>, IndexError> {
+        let names = |thing: &Vec<String>| -> Vec<Vec<u32>> {
+            let terms = |name: &String| lexical::analyse(name).terms.into_iter().map(|(term, _)| term).collect();
+            thing.iter().map(terms).filter(|terms: &Vec<_>| !terms.is_empty()).collect()
+        };
+        let mut things: Vec<Vec<Vec<u32>>> = things.iter().map(names).collect();
+        let all: Vec<u32> = things.iter().flatten().flatten().copied().collect();
+        let (_, counts) = self.catalog.frequencies(call, &all).await?;
+        for names in &mut things {
+            names.retain(|terms| terms.iter().all(|term| counts.get(term).is_some_and(|n| *n > 0)));
+        }
+        Ok(things)
     }
 
     /// One query over words that may stand in several forms: a passage is expected to use one of the senses, not all.

@@ -413,7 +413,7 @@ impl Engine {
         let mut ranked = Vec::new();
         let mut known: HashSet<_> = hits.iter().map(|hit| hit.passage.id.0).collect();
         for text in &wanted {
-            let asked = self.searcher.asked(call, &Lookup { text, mode: query.mode, things: &[] }).await?;
+            let asked = self.searcher.asked(call, &Lookup::plain(text, query.mode)).await?;
             let found = self.searcher.candidates(call, &asked, &visible, DEPTH).await?;
             let fresh = found.into_iter().take(FURTHER).filter(|candidate| known.insert(candidate.id));
             ranked.extend(fresh.map(|candidate| (candidate.id, candidate.score, candidate.why())));

@@ -385,6 +385,7 @@ impl<'a> Reader<'a> {
         let left: HashSet<String> = tokens(&rest).into_iter().collect();
         let plain = question.terms.iter().filter(|token| left.contains(*token));
         let figure = mentions.iter().any(Mention::figure);
+        let share = mentions.iter().any(|mention| mention.concept.unit == Some(pack::Unit::Percent));
         let folded = fold(&question.text).into_owned();
         let kind = match question.kind {
             Kind::Which | Kind::Other if figure => Kind::Number,
@@ -444,12 +445,15 @@ impl<'a> Reader<'a> {
             words: [here, abroad],
             pairs: if question.chinese { neighbours(&asked_zh(&folded)) } else { pairs(&question.words) },
             counted: counted(&folded),
-            percent: ["percent", "%", "百分", "占比", "比例", "margin", "率", "growth"].iter().any(|w| folded.contains(w)),
-            amount: ![
-                "percent", "%", "百分", "比", "率", "份额", "margin", "share", "ratio", "yield", "growth", "change", "增", "降",
-            ]
-            .iter()
-            .any(|w| folded.contains(w)),
+            percent: share
+                || ["percent", "%", "百分", "占比", "比例", "margin", "率", "growth"].iter().any(|w| folded.contains(w)),
+            amount: !share
+                && ![
+                    "percent", "%", "百分", "比", "率", "份额", "margin", "share", "ratio", "yield", "growth", "change", "增",
+                    "降",
+                ]
+                .iter()
+                .any(|w| folded.contains(w)),
             negated: negated(&question.subject),
             folded: folded.clone(),
             currency: currency(&folded),
@@ -1396,6 +1400,10 @@ fn missing_name(question: &Question, evidence: &Evidence) -> Option<String> {
         words.iter().any(|w| w.chars().count() > 1 && asked.contains(w) && evidence.frequencies.get(w).copied().unwrap_or(0) == 0)
     };
     let lacking = question.names.iter().find(|name| {
+        // What the pack knows under other names is no name of somebody.
+        if question.pack.glossary.concept(&name.text).is_some() {
+            return false;
+        }
         // A name in a script that nothing found is written in may stand there translated.
         let script = |text: &str| text.contains(is_han);
         name.documents.is_empty()

@@ -81,6 +81,12 @@ impl Question {
         Self::over(Pack::standard(), text, &Holdings::of(documents))
     }
 
+    /// The concepts of its pack that it names, each under its names, and what is searched without them.
+    pub(crate) fn concepts(&self) -> (Vec<Vec<String>>, String) {
+        let (mentions, rest) = self.pack.glossary.mentions(&fold(&self.searched));
+        (mentions.iter().map(|mention| mention.concept.names.clone()).collect(), rest)
+    }
+
     /// Reads a question that is asked over what a scope holds.
     pub fn over(pack: Arc<Pack>, text: &str, holdings: &Holdings) -> Self {
         let text = text.trim();

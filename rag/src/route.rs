@@ -149,7 +149,9 @@ pub(crate) async fn trace(
     let visible = searcher.visible(call, query).await?;
     let sought = statement::sought(&question.text);
     let things = if query.mode == Mode::Dense { &[][..] } else { &sought.items };
-    let asked = searcher.asked(call, &Lookup { text: &question.searched, mode: query.mode, things }).await?;
+    let (concepts, rest) = question.concepts();
+    let lookup = Lookup { text: &question.searched, mode: query.mode, things, rest: &rest, concepts: &concepts };
+    let asked = searcher.asked(call, &lookup).await?;
     let mut took = Took { encode: asked.took.0, weigh: asked.took.1, ..Took::default() };
     let measure = Measure::new(question, &sought, &asked.terms);
     let mut legs = legs(question, holdings, &visible);

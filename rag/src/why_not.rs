@@ -166,7 +166,10 @@ async fn alone(
     trace: &Trace,
     document: &Document,
 ) -> Result<Vec<Place>, RagError> {
-    let asked = searcher.asked(call, &Lookup { text: &question.searched, mode: query.mode, things: &trace.sought.items }).await?;
+    let (concepts, rest) = question.concepts();
+    let things = &trace.sought.items;
+    let lookup = Lookup { text: &question.searched, mode: query.mode, things, rest: &rest, concepts: &concepts };
+    let asked = searcher.asked(call, &lookup).await?;
     let visible = Visible { documents: Some(vec![document.id]), ..trace.visible.clone() };
     let mut found = searcher.candidates(call, &asked, &visible, SHOWN).await?;
     found.truncate(SHOWN);

@@ -80,6 +80,28 @@ fn whoever_stops_reading_ends_the_command_without_a_panic() {
 }
 
 #[test]
+fn the_names_of_each_pack_find_their_figures() {
+    for pack in ["finance", "technology"] {
+        let suite = repository(&format!("config/packs/{pack}/suite"));
+        let output = run(dossier().args(["eval", "run"]).arg(&suite));
+        assert_eq!(output.status.code(), Some(0), "{pack}: {}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+#[test]
+fn a_packs_suite_is_checked_with_it() {
+    let home = tempfile::tempdir().unwrap();
+    let pack = home.path().join("ports");
+    std::fs::create_dir_all(pack.join("suite")).unwrap();
+    let head = "name = \"ports\"\ntitle = \"Ports\"\nversion = \"1\"\nlanguages = [\"zh\", \"en\"]\nincludes = [\"finance\"]\n";
+    std::fs::write(pack.join("pack.toml"), head).unwrap();
+    std::fs::write(pack.join("suite/suite.toml"), "version = 1\nname = \"ports\"\ncorpus = \".\"\nptack = \"ports\"\n").unwrap();
+    let output = run(dossier().args(["pack", "check"]).arg(home.path()));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && said.contains("suite.toml:4") && said.contains("`pack`"), "{said}");
+}
+
+#[test]
 fn a_source_that_cannot_be_read_is_named() {
     let home = tempfile::tempdir().unwrap();
     let (data, empty) = (home.path().join("data"), home.path().join("empty"));

@@ -519,16 +519,18 @@ impl<'a> Reader<'a> {
         Some(vec![placed(said, series.values.iter().take(1).map(|value| Found { sheet, series, value }))])
     }
 
-    /// Whether a table states a ratio by its name for what is asked, so that it need not be worked out.
+    /// Whether a table states a ratio for what is asked, by the name that is asked for or another one that the pack knows, so that
+    /// it need not be worked out.
     fn states(&self, sheets: &[Sheet], name: &str) -> bool {
-        let wanted: Terms = terms(name);
+        let known = self.question.pack.glossary.concept(name).into_iter().flat_map(|concept| &concept.names);
+        let names: Vec<Terms> = known.map(String::as_str).chain([name]).map(terms).collect();
         let asked = &self.question.periods;
         // Whether it rose is told by two values and no word.
         let told = !asked.is_empty() && self.question.kind != Kind::YesNo;
         told && sheets.iter().any(|sheet| {
             let named = |series: &&Series| {
                 let held = terms(&series.label);
-                wanted.iter().all(|term| held.contains(term)) && held.len() <= wanted.len() + 2
+                names.iter().any(|name| name.is_subset(&held) && held.len() <= name.len() + 2)
             };
             let speaks =
                 |series: &Series| asked.iter().all(|p| series.values.iter().any(|v| self.speaks(v, *p, sheet).is_some()));
