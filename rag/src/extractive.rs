@@ -403,9 +403,9 @@ impl<'a> Reader<'a> {
         // Yes or no to what, if the sentence does not say its rarest word?
         let doubts = question.kind == Kind::YesNo && !question.chinese;
         let doubted = plain.clone().filter(|_| doubts).max_by(|a, b| weight(a).total_cmp(&weight(b))).cloned();
-        // `Quick ratio` is named by what stands before it.
+        // `Quick ratio` is named by what stands before it, and nothing but a ratio is called one.
         let ratio = question.words.windows(2).find(|pair| matches!(pair[1].as_str(), "ratio" | "margin" | "rate" | "yield"));
-        let ratio = ratio.filter(|_| kind == Kind::Number).map(|pair| &pair[0]);
+        let ratio = ratio.filter(|_| kind == Kind::Number);
         let filed = question.documents().is_some_and(|named| {
             evidence.documents.iter().any(|source| named.contains(&source.id) && holdings::Held::of(source).filed)
         });
@@ -414,7 +414,7 @@ impl<'a> Reader<'a> {
             foreign
                 || report && PLACES.contains(&token.as_str()) && token != "中国"
                 || rarest == Some(token)
-                || ratio == Some(token)
+                || ratio.is_some_and(|pair| &pair[0] == token || token == "ratio")
         };
         let of_kind = matches!(kind, Kind::Where | Kind::When) || told::asks_for_a_name(&folded);
         let asked_kind = told::kind(&folded).filter(|_| !report || of_kind);
