@@ -9,6 +9,7 @@
 mod compute;
 mod plan;
 mod ratio;
+mod role;
 pub(crate) mod rows;
 mod stated;
 pub(crate) mod table;
@@ -123,6 +124,9 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
             None => Draft::refused(Reason::WeakEvidence, whose(question)),
         };
     }
+    if let Some(statements) = reader.borne() {
+        return Draft::quoted(statements, Vec::new());
+    }
     let sheets = reader.sheets();
     reader.parts = reader.parts_of(&sheets);
     if let Some(statements) = reader.computed(&sheets) {
@@ -155,6 +159,7 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
         // No value says who or what something is.
         candidates.retain(|c| c.statement.focus.is_empty() || !quantities(&c.statement.text).iter().any(|q| q.is_amount()));
     }
+    candidates.retain(|candidate| reader.names_bearer(&candidate.statement.text));
     if let Some(name) = reader.of_whom() {
         candidates.retain(|candidate| reader.speaks_of(candidate, &name));
     }
@@ -205,6 +210,11 @@ pub(crate) fn wanted(question: &Question) -> Vec<String> {
         }
     }
     let mentions = question.pack.glossary.mentions(&fold(&question.subject)).0;
+    if let [role] = mentions.as_slice()
+        && role.concept.bearer.is_some()
+    {
+        return role::places(role.concept, question.chinese);
+    }
     // A report may call it by its name in full: `归属于上市公司股东的扣除非经常性损益的净利润`.
     let in_full = |mention: Mention| {
         let same_script = mention.concept.names.iter().filter(|name| name.contains(is_han) == question.chinese);
@@ -460,7 +470,10 @@ impl<'a> Reader<'a> {
             report,
             named: question.documents().is_some(),
             filed,
-            thing: thing(&folded).filter(|thing| question.terms.contains(thing)).or(doubted).map(|thing| term(&thing)),
+            thing: thing(&folded)
+                .filter(|thing| left.contains(thing) && question.terms.contains(thing))
+                .or(doubted)
+                .map(|thing| term(&thing)),
             of_kind,
             reports: question.documents().is_none() && evidence.documents.iter().any(|source| holdings::Held::of(source).filed),
             subject: told::subject(&folded, &question.subject),

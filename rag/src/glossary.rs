@@ -19,11 +19,24 @@ pub struct Glossary {
     names: Vec<(String, usize)>,
 }
 
+/// Who bears a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bearer {
+    /// A person: the chief executive.
+    Person,
+    /// A firm: the auditor.
+    Firm,
+}
+
 /// Something that reports speak of under several names.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Concept {
     /// Whether it is a figure: whoever asks for it wants a number.
     pub figure: bool,
+    /// Who bears it, if it is a role in a company.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bearer: Option<Bearer>,
     /// Its names, the plainest first.
     pub names: Vec<String>,
     /// Words that never mean it, although one of its names stands in them.
@@ -112,8 +125,10 @@ impl Glossary {
             let mut wrong = |problem: String| problems.push(file.problem(number, problem));
             let (kind, cells) = line.split_once('\t').unwrap_or((line, ""));
             let cells: Vec<&str> = cells.split('\t').collect();
-            if !["figure", "thing", "see"].contains(&kind) {
-                wrong(format!("`{kind}` is no kind of line; begin it with `figure`, `thing` or `see`, then a tab"));
+            if !["figure", "thing", "person", "firm", "see"].contains(&kind) {
+                wrong(format!(
+                    "`{kind}` is no kind of line; begin it with `figure`, `thing`, `person`, `firm` or `see`, then a tab"
+                ));
             } else if cells.iter().any(|cell| cell.trim_start_matches('!').trim().is_empty()) {
                 wrong("a name is empty; write each name after one tab, and at least one of them".into());
             } else if kind == "see" {
@@ -125,14 +140,14 @@ impl Glossary {
                     )),
                 }
             } else {
-                self.concept_line(kind == "figure", &cells, file, number, problems);
+                self.concept_line(kind, &cells, file, number, problems);
             }
         }
         self.see(see, file, problems);
         self.sort();
     }
 
-    fn concept_line(&mut self, figure: bool, cells: &[&str], file: &Text, number: usize, problems: &mut Vec<Problem>) {
+    fn concept_line(&mut self, kind: &str, cells: &[&str], file: &Text, number: usize, problems: &mut Vec<Problem>) {
         let (not, names): (Vec<&str>, Vec<&str>) = cells.iter().partition(|cell| cell.starts_with('!'));
         let not: Vec<String> = not.iter().map(|cell| fold(&cell[1..]).trim().to_owned()).collect();
         for phrase in &not {
@@ -147,7 +162,12 @@ impl Glossary {
         }
         let at = self.concepts.len();
         self.concepts.push(Concept {
-            figure,
+            figure: kind == "figure",
+            bearer: match kind {
+                "person" => Some(Bearer::Person),
+                "firm" => Some(Bearer::Firm),
+                _ => None,
+            },
             names: Vec::new(),
             not,
             unit: None,
@@ -308,7 +328,7 @@ mod tests {
             assert!(found.len() == 1 && found[0].contains(&format!("glossary.tsv:{line}: ")), "{found:?}");
             assert!(found[0].contains(words), "{found:?}");
         };
-        check("metric\trevenue", 1, "begin it with `figure`, `thing` or `see`");
+        check("metric\trevenue", 1, "begin it with `figure`, `thing`, `person`, `firm` or `see`");
         check("# names\n\nfigure\trevenue\t\tsales", 3, "a name is empty");
         check("figure", 1, "a name is empty");
         check("figure\trevenue\nfigure\tsales\tRevenue", 2, "`Revenue` is a name of `revenue` already (glossary.tsv:1)");
