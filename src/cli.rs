@@ -804,9 +804,10 @@ enum Models {
         /// Its name.
         name: String,
     },
-    /// Take a local encoder in: a folder with an ONNX model and its tokenizer, copied with a checksum of each file
+    /// Take a local encoder in: a folder with an ONNX model and its tokenizer, copied with a checksum of each file, or a
+    /// model of fastembed's catalogue, which is fetched
     Add {
-        /// The folder.
+        /// The folder, or a name of the catalogue.
         dir: PathBuf,
         /// The name it gets; by default that of the folder.
         #[arg(long, value_name = "NAME")]

@@ -270,16 +270,7 @@ impl Chosen {
 /// Takes a folder in as a local encoder or re-ranker.
 pub async fn add(common: &Common, settings: &Settings, dir: &Path, name: &str, task: Task) -> Result<u8, Failure> {
     if !dir.is_dir() {
-        // The catalogue's models would have to be fetched, and this program fetches none.
-        let name = dir.display().to_string();
-        let get = match onnx::of_catalogue(&name) {
-            Some((code, file)) => {
-                format!("`{name}` is `{code}`: get its `{file}`, `tokenizer.json` and the small JSON files beside them")
-            }
-            None => format!("there is no folder `{name}`: get a model's ONNX file and its `tokenizer.json`"),
-        };
-        let message = format!("{get} into a folder, and name that folder; models are not downloaded");
-        return Err(Failure::new(exit::USAGE, "encoder_invalid", message));
+        return add_of_catalogue(common, settings, &dir.display().to_string(), name, task).await;
     }
     let to = folder(&common.data);
     std::fs::create_dir_all(&to).map_err(|e| IndexError::from_io("encoder folder".into(), e))?;
@@ -298,6 +289,22 @@ pub async fn add(common: &Common, settings: &Settings, dir: &Path, name: &str, t
         Task::Rerank => eprintln!("next: rerank.model = \"{name}\""),
     }
     Ok(exit::OK)
+}
+
+/// Fetches a model of the catalogue and takes it in.
+async fn add_of_catalogue(common: &Common, settings: &Settings, wanted: &str, name: &str, task: Task) -> Result<u8, Failure> {
+    let Some(model) = onnx::of_catalogue(wanted).filter(|_| task == Task::Embed) else {
+        let near = onnx::near_catalogue(wanted).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let message = format!("there is neither a folder nor an encoder of the catalogue called `{wanted}`{near}");
+        return Err(Failure::new(exit::USAGE, "encoder_invalid", message));
+    };
+    // Before anything is fetched that could not be run.
+    onnx::runtime(&settings.embedding.onnx_runtime)?;
+    std::fs::create_dir_all(&common.data).map_err(|e| IndexError::from_io("data directory".into(), e))?;
+    let fetched = tempfile::tempdir_in(&common.data).map_err(|e| IndexError::from_io("data directory".into(), e))?;
+    let dir = fetched.path().join(model.name());
+    crate::catalogue::fetch(&model, &dir).await?;
+    Box::pin(add(common, settings, &dir, name, task)).await
 }
 
 /// The local encoders of a data directory.

@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 mod assemble;
+mod catalogue;
 mod cli;
 mod config;
 mod dev;

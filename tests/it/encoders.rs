@@ -287,9 +287,63 @@ fn a_folder_that_is_no_encoder_is_refused_with_what_it_lacks() {
     check(folder.path(), None, "encoder_invalid", "tokenizer.json");
     std::fs::remove_file(folder.path().join("model.onnx")).unwrap();
     check(folder.path(), None, "encoder_invalid", "no ONNX file");
-    check(std::path::Path::new("no-such-model"), None, "encoder_invalid", "not downloaded");
-    check(std::path::Path::new("bge-small-zh-v1.5"), None, "encoder_invalid", "Xenova/bge-small-zh-v1.5");
+    check(std::path::Path::new("bge-smal-zh-v1.5"), None, "encoder_invalid", "did you mean `bge-small-zh-v1.5`?");
+    // Nothing is fetched that could not be run.
+    check(std::path::Path::new("bge-small-zh-v1.5"), None, "encoder_runtime", "embedding.onnx_runtime");
     assert!(!data.path().join("models/local").exists());
+}
+
+/// A hub that keeps the encoder of this repository under a name of the catalogue; what is asked of it goes to the list.
+async fn hub(cut: bool) -> (String, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (listener, asked) = (tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap(), std::sync::Arc::default());
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let log: std::sync::Arc<std::sync::Mutex<Vec<String>>> = std::sync::Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let log = log.clone();
+            tokio::spawn(async move {
+                let mut request = vec![0; 4096];
+                let n = stream.read(&mut request).await.unwrap_or(0);
+                let line = String::from_utf8_lossy(&request[..n]).lines().next().unwrap_or_default().to_owned();
+                let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+                let file = path.strip_prefix("/Xenova/bge-small-zh-v1.5/resolve/main/").unwrap_or_default();
+                let file = file.strip_prefix("onnx/").unwrap_or(file).to_owned();
+                log.lock().unwrap().push(path);
+                let body = ["model.onnx", "tokenizer.json"].contains(&file.as_str());
+                let body = body.then(|| std::fs::read(repository("index/models/e5-small-zh-en").join(&file)).unwrap());
+                let (status, body) = body.map_or(("404 Not Found", Vec::new()), |body| ("200 OK", body));
+                let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                stream.write_all(head.as_bytes()).await.ok();
+                stream.write_all(&body[..if cut { body.len() / 2 } else { body.len() }]).await.ok();
+                stream.shutdown().await.ok();
+            });
+        }
+    });
+    (address, asked)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_of_the_catalogue_is_fetched_when_it_is_asked_for() {
+    let Some(library) = library() else { return };
+    let data = tempfile::tempdir().unwrap();
+    let fetch = |hub: &str| {
+        let mut command = dossier();
+        command.args(["models", "add", "bge-small-zh-v1.5", "--json", "--data"]).arg(data.path());
+        run(command.env("HF_ENDPOINT", hub).env("DOSSIER_EMBEDDING__ONNX_RUNTIME", &library))
+    };
+    let (address, _) = hub(true).await;
+    let cut = fetch(&address);
+    let said = String::from_utf8_lossy(&cut.stdout).into_owned();
+    assert!(cut.status.code() == Some(5) && said.contains("encoder_download") && said.contains("tokenizer.json"), "{said}");
+    let left: Vec<_> = std::fs::read_dir(data.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".tmp")), "{left:?}");
+
+    let (address, asked) = hub(false).await;
+    let whole = fetch(&address);
+    let manifest: Value = serde_json::from_slice(&whole.stdout).unwrap();
+    assert_eq!((&manifest["name"], &manifest["pooling"]), (&json!("bge-small-zh-v1.5"), &json!("cls")), "{manifest}");
+    assert!(asked.lock().unwrap().iter().any(|path| path.ends_with("/onnx/model.onnx")), "{asked:?}");
 }
 
 /// ONNX Runtime, where there is one.

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Embedder, Space, cross::CrossEncoder};
-use crate::{IndexError, scope::Call};
+use crate::{IndexError, nearest::nearest, scope::Call};
 
 /// The file in an encoder's folder that says how it is used.
 pub const MANIFEST: &str = "encoder.toml";
@@ -360,13 +360,55 @@ pub async fn add(dir: &Path, encoders: &Path, name: &str, task: Task, library: &
     Ok(manifest)
 }
 
-/// What a model of fastembed's catalogue is called where its makers keep it, and its ONNX file there.
-pub fn of_catalogue(name: &str) -> Option<(String, String)> {
+/// A model of fastembed's catalogue.
+#[derive(Debug, Clone)]
+pub struct Catalogued {
+    /// What it is called where its makers keep it: `Xenova/bge-small-zh-v1.5`.
+    pub code: String,
+    /// Its ONNX file there.
+    pub file: String,
+    /// Files that belong to that one.
+    pub others: Vec<String>,
+    /// How its last layer becomes one vector.
+    pub pooling: Pooling,
+}
+
+impl Catalogued {
+    /// Its name as an encoder's: `bge-small-zh-v1.5`.
+    pub fn name(&self) -> String {
+        last(&self.code)
+    }
+
+    /// What its files may not say, as an `encoder.toml`.
+    pub fn manifest(&self) -> String {
+        let pooling = if self.pooling == Pooling::Cls { "cls" } else { "mean" };
+        // As the makers of the E5 models ask for (Wang et al., arXiv 2212.03533 and 2402.05672).
+        let prefixes = match self.name().contains("e5-") {
+            true => "query_prefix = \"query: \"\npassage_prefix = \"passage: \"\n",
+            false => "",
+        };
+        format!("model = \"{}\"\npooling = \"{pooling}\"\n{prefixes}", self.file)
+    }
+}
+
+fn last(code: &str) -> String {
+    code.rsplit('/').next().unwrap_or(code).to_lowercase()
+}
+
+/// The model of fastembed's catalogue that goes by this name, with or without whose it is.
+pub fn of_catalogue(name: &str) -> Option<Catalogued> {
     let all = TextEmbedding::list_supported_models();
-    let last = |code: &str| code.rsplit('/').next().unwrap_or(code).to_lowercase();
     let known =
         all.into_iter().find(|model| model.model_code.eq_ignore_ascii_case(name) || last(&model.model_code) == last(name))?;
-    Some((known.model_code, known.model_file))
+    let cls = matches!(TextEmbedding::get_default_pooling_method(&known.model), Some(fastembed::Pooling::Cls));
+    let pooling = if cls { Pooling::Cls } else { Pooling::Mean };
+    Some(Catalogued { code: known.model_code, file: known.model_file, others: known.additional_files, pooling })
+}
+
+/// The name in the catalogue that is most like this one.
+pub fn near_catalogue(name: &str) -> Option<String> {
+    let names: Vec<String> = TextEmbedding::list_supported_models().iter().map(|model| last(&model.model_code)).collect();
+    nearest(&last(name), names.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// The encoders that were added, by name; one that cannot be read is left out.
@@ -476,7 +518,7 @@ impl Files {
 
 /// Loads ONNX Runtime once for this process and tells its version. Nothing of it may be called before: without a library
 /// that fits, every call into it panics.
-pub(super) fn runtime(library: &str) -> Result<String, IndexError> {
+pub fn runtime(library: &str) -> Result<String, IndexError> {
     let named = |library: String| if library.is_empty() { None } else { Some(library) };
     let library = named(library.to_owned()).or_else(|| named(std::env::var(LIBRARY).unwrap_or_default()));
     let Some(library) = library else {
