@@ -62,10 +62,9 @@ const TOPIC: f32 = 0.2;
 const SYNONYM: f32 = 0.9;
 /// A further sentence is added if it is nearly as good as the best one.
 const NEARLY: f32 = 0.75;
-/// Of sentences that were weighed, the next surest is added until their chances add up to this; one with less than that chance
-/// would only be padding.
-const PLENTY: f32 = 0.8;
-const LEAST_SURE: f32 = 0.05;
+/// Of sentences that were weighed, the next surest is added if it answers with at least this chance where those before it do
+/// not; anything less would only be padding.
+const GAIN: f32 = 0.015;
 /// Least share of what the first sentence leaves out that another one must hold to answer the rest.
 const REST: f32 = 0.4;
 /// What a sentence gains that tells what its subject is (`主营业务为…`) over those that only speak of it.
@@ -77,9 +76,11 @@ const STATEMENTS: usize = 2;
 const WEIGHED: usize = 3;
 
 /// A sentence of prose answers if its chance is at least this, in Chinese and in English: where few right answers are lost, see
-/// `docs/BENCHMARKS.md`. In English the share that it holds of what is asked must do, too (`sentence` of the pack): near misses
-/// fail that more often.
-const SURE: (f32, f32) = (0.12, 0.02);
+/// `docs/BENCHMARKS.md`.
+const SURE: (f32, f32) = (0.08, 0.02);
+/// The share of what is asked that one of the English sentences must hold, words counted that are translated alike: near misses
+/// fail that more often than they have a low chance.
+const HELD_EN: f32 = 0.42;
 /// What the chance of a Chinese sentence counts beside its score where a report's figure is asked for, which has rules of its own.
 const CHANCE_OF_FIGURE: f32 = 0.2;
 /// Most figures that are looked up for one question.
@@ -165,7 +166,7 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
     }
     let other_period = candidates.is_empty() || candidates.iter().any(|candidate| candidate.other_period);
     let surest = candidates.iter().filter(|c| c.chance.is_some()).filter_map(|c| c.sure).fold(0.0, f32::max);
-    if !question.chinese && surest < question.pack.thresholds.sentence {
+    if !question.chinese && surest < HELD_EN {
         candidates.retain(|candidate| candidate.chance.is_none());
     }
     candidates.retain(|candidate| candidate.enough);
@@ -630,8 +631,9 @@ impl<'a> Reader<'a> {
         } else if let Some(chance) = weighed.and_then(|weighed| weighed.chance).filter(|_| self.question.chinese) {
             score += CHANCE_OF_FIGURE * chance;
         }
-        let near = if fit > -0.2 && held.musts { held.near } else { 0.5 * held.near };
-        let sure = chance.filter(|_| self.question.chinese).unwrap_or(near);
+        let share = weighed.filter(|_| chance.is_some()).map_or(held.near, |weighed| held.near.max(weighed.share_alike()));
+        let share = if fit > -0.2 && held.musts { share } else { 0.5 * share };
+        let sure = chance.filter(|_| self.question.chinese).unwrap_or(share);
         // Where reports are held but none is named, what the question names must stand in the passage.
         enough &= !self.reports || weighed.is_none_or(|weighed| !weighed.lacks_names());
         let text = one_line(&page.text[piece.clone()]).into_owned();
@@ -1298,7 +1300,7 @@ fn compose(question: &Question, evidence: &Evidence, candidates: Vec<Candidate>,
     let mut covered = 0.0;
     for candidate in candidates {
         let far = match surest.and(candidate.chance) {
-            Some(chance) => !statements.is_empty() && (covered > PLENTY || chance < LEAST_SURE),
+            Some(chance) => !statements.is_empty() && chance * (1.0 - covered) < GAIN,
             None => candidate.score < NEARLY * best.0,
         };
         // A looked-up value stands alone; a second value beside it would only raise the question which one is meant.

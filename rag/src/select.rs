@@ -2,8 +2,9 @@
 //! would look at (how many of the question's telling words it holds and how rare those are that it lacks, how closely it
 //! follows the question's wording, whether it holds the kind of thing that is asked for, whether it denies or turns around
 //! what is asked, how its passage was found). A forest per language, grown on public
-//! questions, weighs them (`dossier eval learn`, `rag/src/select/*.trees`): the Chinese one on `cmrc_zh`, the English one on the
-//! questions about new Wikipedia articles of SQuAD-shifts (Miller et al. 2020, CC BY 4.0).
+//! questions, weighs them (`dossier eval learn`, `rag/src/select/*.trees`): the Chinese one on CMRC 2018 (its dev and trial parts,
+//! CC BY-SA 4.0) and on three quarters of the passages of the dev and test parts of DRCD (CC BY-SA 3.0, in simplified
+//! characters), the English one on the questions about new Wikipedia articles of SQuAD-shifts (Miller et al. 2020, CC BY 4.0).
 
 use std::{collections::HashSet, ops::Range, sync::LazyLock};
 
@@ -55,6 +56,11 @@ impl Weighed {
     /// Whether its passage and title lack a name that the question holds.
     pub(crate) fn lacks_names(&self) -> bool {
         self.of("names_missing_passage") > 0.0
+    }
+
+    /// The share of what is asked that it holds, words counted that are translated alike.
+    pub(crate) fn share_alike(&self) -> f32 {
+        self.of("share_alike")
     }
 
     /// Whether the sentence affirms or denies what a yes-or-no question asks; `None` if it does not surely say either.
