@@ -1405,7 +1405,9 @@ fn named(question: &Question, name: Option<&Name>, period: Option<Period>) -> St
 fn missing_name(question: &Question, evidence: &Evidence) -> Option<String> {
     let known = |text: &str, name: &str| {
         let (text, name) = (fold(text), fold(name));
-        let parts: Vec<&str> = name.split(|c: char| !c.is_alphanumeric()).filter(|p| p.chars().count() > 1).collect();
+        // `Nobel Prizes` are known by the Nobel Prize.
+        let parts = name.split(|c: char| !c.is_alphanumeric()).filter(|p| p.chars().count() > 1);
+        let parts: Vec<&str> = parts.map(|p| p.strip_suffix('s').filter(|one| one.len() > 3).unwrap_or(p)).collect();
         text.contains(name.as_ref()) || (parts.len() > 1 && parts.iter().all(|part| text.contains(part)))
     };
     // What only looks like a name is one that is lacking if no passage of the scope holds one of its words.
@@ -1413,6 +1415,11 @@ fn missing_name(question: &Question, evidence: &Evidence) -> Option<String> {
         let asked: HashSet<String> = tokens(&question.text).into_iter().collect();
         let words = tokens(name);
         words.iter().any(|w| w.chars().count() > 1 && asked.contains(w) && evidence.frequencies.get(w).copied().unwrap_or(0) == 0)
+    };
+    // What is asked for is no name: `哪一间铁道公司`.
+    let sought = |name: &str| {
+        let before = question.text.find(name).map(|at| &question.text[..at]);
+        before.is_some_and(|before| before.chars().rev().take(3).any(|c| c == '哪'))
     };
     let lacking = question.names.iter().find(|name| {
         // What the pack knows under other names is no name of somebody.
@@ -1422,6 +1429,7 @@ fn missing_name(question: &Question, evidence: &Evidence) -> Option<String> {
         // A name in a script that nothing found is written in may stand there translated.
         let script = |text: &str| text.contains(is_han);
         name.documents.is_empty()
+            && !sought(&name.text)
             && (evidence.hits.iter().any(|hit| script(&hit.passage.text) == script(&name.text))
                 || evidence.documents.iter().any(|d| script(&d.title) == script(&name.text)))
             && (name.sure || evidence.passages > 0 && strange(&name.text))
