@@ -75,12 +75,12 @@ const OF_KIND: f32 = 0.3;
 const STATEMENTS: usize = 2;
 const WEIGHED: usize = 3;
 
-/// A sentence of prose answers if its chance is at least this, in Chinese and in English: where few right answers are lost, see
+/// How sure the surest sentence of prose must be, in Chinese its chance, in English the share of what is asked that it holds,
+/// words counted that are translated alike, which near misses fail more often: where few right answers are lost, see
 /// `docs/BENCHMARKS.md`.
-const SURE: (f32, f32) = (0.08, 0.02);
-/// The share of what is asked that one of the English sentences must hold, words counted that are translated alike: near misses
-/// fail that more often than they have a low chance.
-const HELD_EN: f32 = 0.42;
+const SURE: (f32, f32) = (0.07, 0.42);
+/// The least chance of a sentence that is shown.
+const LEAST: f32 = 0.02;
 /// What the chance of a Chinese sentence counts beside its score where a report's figure is asked for, which has rules of its own.
 const CHANCE_OF_FIGURE: f32 = 0.2;
 /// Most figures that are looked up for one question.
@@ -166,7 +166,8 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
     }
     let other_period = candidates.is_empty() || candidates.iter().any(|candidate| candidate.other_period);
     let surest = candidates.iter().filter(|c| c.chance.is_some()).filter_map(|c| c.sure).fold(0.0, f32::max);
-    if !question.chinese && surest < HELD_EN {
+    let least = if question.chinese { SURE.0 } else { SURE.1 };
+    if surest < least {
         candidates.retain(|candidate| candidate.chance.is_none());
     }
     candidates.retain(|candidate| candidate.enough);
@@ -625,8 +626,7 @@ impl<'a> Reader<'a> {
         let weighed = self.weighed.get(&(scene.at, part, piece.end)).filter(|_| !abroad);
         let chance = weighed.and_then(|weighed| weighed.chance).filter(|_| !self.report);
         if let Some(chance) = chance {
-            let least = if self.question.chinese { SURE.0 } else { SURE.1 };
-            enough = chance >= least && held.musts && (self.kind != Kind::Number || fit > -0.2);
+            enough = chance >= LEAST && held.musts && (self.kind != Kind::Number || fit > -0.2);
             score = 0.2 * score + chance;
         } else if let Some(chance) = weighed.and_then(|weighed| weighed.chance).filter(|_| self.question.chinese) {
             score += CHANCE_OF_FIGURE * chance;
