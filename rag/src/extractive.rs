@@ -78,7 +78,7 @@ const WEIGHED: usize = 3;
 /// How sure the surest sentence of prose must be, in Chinese its chance, in English the share of what is asked that it holds,
 /// words counted that are translated alike, which near misses fail more often: where few right answers are lost, see
 /// `docs/BENCHMARKS.md`.
-const SURE: (f32, f32) = (0.07, 0.42);
+const SURE: (f32, f32) = (0.08, 0.42);
 /// The least chance of a sentence that is shown.
 const LEAST: f32 = 0.02;
 /// What the chance of a Chinese sentence counts beside its score where a report's figure is asked for, which has rules of its own.
@@ -165,7 +165,8 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
         candidates.retain(|candidate| reader.speaks_of(candidate, &name));
     }
     let other_period = candidates.is_empty() || candidates.iter().any(|candidate| candidate.other_period);
-    let surest = candidates.iter().filter(|c| c.chance.is_some()).filter_map(|c| c.sure).fold(0.0, f32::max);
+    let weighed = candidates.iter().filter(|c| c.chance.is_some() && (c.enough || !question.chinese));
+    let surest = weighed.filter_map(|c| c.sure).fold(0.0, f32::max);
     let least = if question.chinese { SURE.0 } else { SURE.1 };
     if surest < least {
         candidates.retain(|candidate| candidate.chance.is_none());
