@@ -34,7 +34,7 @@ pub(crate) fn dispute(question: &Question, evidence: &Evidence, claims: &[Claim]
     let rival = claims.iter().skip(1).take_while(|claim| claim.score >= RIVAL * best.score).find(|claim| {
         claim.document != best.document
             && claim.period == best.period
-            && source(claim).is_some_and(|theirs| comparable(question, ours, theirs))
+            && source(claim).is_some_and(|theirs| distinct(ours, theirs) && comparable(question, ours, theirs))
             && one_thing(evidence, best.statement, claim.statement)
             && self::figure(question, evidence, claim.statement).is_some_and(|other| differ(&figure, &other))
     })?;
@@ -52,6 +52,11 @@ pub(crate) fn dispute(question: &Question, evidence: &Evidence, claims: &[Claim]
     };
     let said = if question.chinese { "两份资料的说法不一致。" } else { "The two sources disagree." };
     Some((vec![side(best, ours), side(rival, theirs)], said.to_owned()))
+}
+
+/// Whether a reader can tell two sources apart: by their titles, or by what is known of them.
+fn distinct(a: &Source, b: &Source) -> bool {
+    a.title != b.title || a.metadata.get("date") != b.metadata.get("date")
 }
 
 /// Whether two documents speak of one thing: reports of the company and for the period that the question names, or texts that are

@@ -7,6 +7,7 @@
 //! its passage speaks of? If nothing is left, the refusal names what the documents lack: the company, the period, the metric.
 
 mod compute;
+mod likely;
 mod plan;
 mod ratio;
 mod role;
@@ -152,6 +153,10 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
         if reader.filed && reader.figure {
             // What says another amount than the statement does is about something else.
             candidates.retain(|sentence| !contradicted(sentence, &found));
+        }
+        if reader.by_likelihood() && found.iter().any(|candidate| candidate.enough) {
+            // What was weighed against the rows of all tables is not picked a second time by what its passage says.
+            candidates.retain(|candidate| candidate.statement.focus.is_empty());
         }
         candidates.extend(found);
     }

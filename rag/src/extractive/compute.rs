@@ -11,7 +11,7 @@ use index::{
 };
 
 use super::{
-    Reader, Terms, Word,
+    Reader, Terms, Word, likely,
     plan::{Bound, Plan, What, is_range, phrase_at},
     ratio::{self, Formula, Ratio, Shown},
     table::{Metric, Series, Sheet, Value, asking_part, labelled, undated},
@@ -74,7 +74,7 @@ impl<'a> Reader<'a> {
         {
             return self.ratio(sheets, name, &ratios);
         }
-        let plan = plan.filter(|_| !self.question.periods.is_empty() || reports <= 1)?;
+        let plan = plan.or_else(|| self.moved(sheets)).filter(|_| !self.question.periods.is_empty() || reports <= 1)?;
         match (plan.what, plan.figures.as_slice()) {
             (What::Extreme(most), [figure]) => self.extreme(sheets, figure, most),
             (What::Beyond(bound), [figure]) => self.beyond(sheets, figure, bound),
@@ -85,6 +85,18 @@ impl<'a> Reader<'a> {
             (what, [a, b]) => self.set_against(sheets, what, a, b, plan.periods.first().copied()),
             _ => None,
         }
+    }
+
+    /// How far a figure moved in one year, where no table says so itself: `the increase in interest income in 2019`.
+    fn moved(&self, sheets: &[Sheet<'a>]) -> Option<Plan> {
+        const MOVES: &[&str] = &["change", "increase", "decrease", "decline", "variance"];
+        let plan = Plan::of_one_year(self.question).filter(|plan| self.by_likelihood() && plan.figures.len() == 1)?;
+        let metric = self.metric(&self.question.subject);
+        let says = |sheet: &Sheet, series: &Series| {
+            let said = fold(&format!("{} {}", series.label, series.column)).into_owned();
+            MOVES.iter().any(|word| said.contains(word)) && self.fit(&metric, sheet, series).enough
+        };
+        (!sheets.iter().any(|sheet| sheet.series.iter().any(|series| says(sheet, series)))).then_some(plan)
     }
 
     /// The values of one series for each of several periods that are asked for.
@@ -210,10 +222,11 @@ impl<'a> Reader<'a> {
             return self.stated(sheets, &metric, periods);
         }
         let mut best: Option<(f32, Vec<Found>)> = None;
+        let mut others: Vec<(f32, Vec<Found>)> = Vec::new();
         for sheet in sheets {
             for series in &sheet.series {
                 let fit = self.fit(&metric, sheet, series);
-                if !fit.enough || best.as_ref().is_some_and(|(score, _)| *score >= fit.score) {
+                if !fit.enough || !self.by_likelihood() && best.as_ref().is_some_and(|(score, _)| *score >= fit.score) {
                     continue;
                 }
                 let of = |period: &Period| series.values.iter().find(|value| self.speaks(value, *period, sheet).is_some());
@@ -224,11 +237,17 @@ impl<'a> Reader<'a> {
                 let Some(values) = values else { continue };
                 let distinct: HashSet<usize> = values.iter().map(|value| value.cell.start).collect();
                 if distinct.len() == values.len() {
-                    best = Some((fit.score, values.into_iter().map(|value| Found { sheet, series, value }).collect()));
+                    let found = values.into_iter().map(|value| Found { sheet, series, value }).collect();
+                    if best.as_ref().is_none_or(|(score, _)| *score < fit.score) {
+                        others.extend(best.replace((fit.score, found)));
+                    } else {
+                        others.push((fit.score, found));
+                    }
                 }
             }
         }
-        best.map(|(_, found)| found)
+        let (score, found) = best?;
+        (!self.by_likelihood() || is_sure(score, &found, &others)).then_some(found)
     }
 
     /// A share, ratio, sum or difference of two figures of one period, out of one table.
@@ -270,7 +289,10 @@ impl<'a> Reader<'a> {
         let (shown_a, shown_b) = (bare(&a), bare(&b));
         let (op, result, working, out) = match what {
             What::Share if y != 0.0 => {
-                (Operation::Share, x / y * 100.0, format!("{shown_a} / {shown_b}"), format!("{}%", number(x / y * 100.0, 2)))
+                let share = format!("{}%", number(x / y * 100.0, 2));
+                // A proportion may be told as a part of one.
+                let out = if self.folded.contains("proportion") { format!("{} ({share})", number(x / y, 2)) } else { share };
+                (Operation::Share, x / y * 100.0, format!("{shown_a} / {shown_b}"), out)
             }
             What::Ratio if y != 0.0 => (Operation::Ratio, x / y, format!("{shown_a} / {shown_b}"), number(x / y, 2)),
             What::Sum => (Operation::Sum, x + y, format!("{shown_a} + {shown_b}"), number(x + y, decimals)),
@@ -821,6 +843,21 @@ impl Worked<'_, '_> {
         let computation = Computation { op: self.op, terms: figures, result, steps: self.steps };
         Statement { computation: Some(computation), ..placed(said, self.terms.into_iter()) }
     }
+}
+
+/// Whether figures are surely those that are meant, and not those of another document that are called alike.
+fn is_sure(score: f32, found: &[Found], others: &[(f32, Vec<Found>)]) -> bool {
+    let of = |found: &[Found]| found.first().map(|first| first.sheet.document);
+    let amounts = |found: &[Found]| found.iter().map(|found| found.value.number).collect::<Vec<f64>>();
+    let mut rivals: Vec<(DocumentId, f32)> = Vec::new();
+    for (score, other) in others.iter().filter(|(_, other)| of(other) != of(found) && amounts(other) != amounts(found)) {
+        let Some(document) = of(other) else { continue };
+        match rivals.iter_mut().find(|(known, _)| *known == document) {
+            Some((_, best)) => *best = best.max(*score),
+            None => rivals.push((document, *score)),
+        }
+    }
+    likely::surely(score, rivals.into_iter().map(|(_, score)| score))
 }
 
 /// A statement that rests on several values.

@@ -62,6 +62,15 @@ pub(super) struct Bound {
 impl Plan {
     /// Reads the plan, if there is something to be worked out.
     pub(super) fn of(question: &Question) -> Option<Self> {
+        Self::read(question, false)
+    }
+
+    /// The same, where a change in one year is asked for: it is that from the year before.
+    pub(super) fn of_one_year(question: &Question) -> Option<Self> {
+        Self::read(question, true).filter(|plan| plan.what == What::Change)
+    }
+
+    fn read(question: &Question, since: bool) -> Option<Self> {
         const STATED: &[&str] = &[
             "drove",
             "driver",
@@ -81,7 +90,7 @@ impl Plan {
         if question.kind == Kind::Why || STATED.iter().any(|word| folded.contains(word)) {
             return None;
         }
-        if question.chinese { chinese(&folded, question) } else { english(&folded, question) }
+        if question.chinese { chinese(&folded, question) } else { english(&folded, question, since) }
     }
 }
 
@@ -134,7 +143,7 @@ const BELOW: Phrases = &["less than", "lower than", "smaller than", "fewer than"
 const MOST: Phrases = &["largest", "highest", "greatest", "biggest", "larger", "higher", "greater", "maximum", "bigger"];
 const LEAST: Phrases = &["smallest", "lowest", "least", "smaller", "lower", "minimum", "fewest"];
 
-fn english(folded: &str, question: &Question) -> Option<Plan> {
+fn english(folded: &str, question: &Question, since: bool) -> Option<Plan> {
     let text = question.subject.as_str();
     let any = |phrases: &[&str]| phrases.iter().any(|phrase| word_at(folded, phrase).is_some());
     let years = ["which years", "which of the years", "which periods", "in which period"];
@@ -230,18 +239,31 @@ fn english(folded: &str, question: &Question) -> Option<Plan> {
     };
     // `the change in acquisition and integration costs from 2018 to 2019` is that of one figure.
     if let ([one], What::Change | What::Sum) = (figures.as_slice(), what)
-        && let Some(two) = two(one).filter(|_| !several || one.contains("between "))
+        && let Some(two) = two(one).filter(|_| !several || one.contains("between ") && !between_periods(folded))
     {
         figures = two;
     }
-    let since =
-        any(&["prior year", "previous year", "last year", "year-over-year", "year over year", "year-on-year", "compared"])
-            || moves(folded).is_some();
+    let since = since
+        || any(&["prior year", "previous year", "last year", "year-over-year", "year over year", "year-on-year", "compared"])
+        || moves(folded).is_some();
     let periods = match figures.len() {
         1 => over_time(question, what, since)?,
         _ => question.periods.clone(),
     };
     Some(Plan { what, figures, periods })
+}
+
+/// Whether a folded text sets periods against each other, and not figures: `between 2017 and 2018`.
+fn between_periods(folded: &str) -> bool {
+    const LEAD: &[&str] = &["the ", "fiscal ", "years ", "year ", "ended ", "fy"];
+    let behind = |(at, word): (usize, &str)| {
+        let mut rest = folded[at + word.len()..].trim_start();
+        while let Some(bare) = LEAD.iter().find_map(|lead| rest.strip_prefix(lead)) {
+            rest = bare.trim_start();
+        }
+        rest.starts_with(|c: char| c.is_ascii_digit())
+    };
+    folded.match_indices("between ").any(behind)
 }
 
 /// The figure in front of a bound (`net sales exceed $200,000 thousand`), and the bound.

@@ -5,7 +5,10 @@
 //! are. A series is the figure if its name holds the words that are asked for and little else. What a report calls otherwise, in
 //! another period or for another part of the company, is another figure.
 
-use std::{collections::HashSet, ops::Range};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use index::{
     corpus::{DocumentId, ReportKind},
@@ -13,7 +16,7 @@ use index::{
     page::{Block, BlockKind, Cell, Page, Table},
 };
 
-use super::{Candidate, Reader, SYNONYM, Terms, Word, currency, is_word, terms, wants_value, when::When};
+use super::{Candidate, Reader, SYNONYM, Terms, Word, currency, is_word, likely::doubt, terms, wants_value, when::When};
 use crate::{
     ask::Figure,
     cite::{self, Place, Statement},
@@ -36,6 +39,8 @@ const BESIDE: f32 = 0.1;
 
 /// What a row gains that is called what is asked for.
 const CALLED: f32 = 0.15;
+/// What a value in percent loses where an amount is asked for.
+const SHARE: f32 = 0.2;
 
 /// What the label of a figure may say more or less than its name.
 pub(super) const FILLERS: &str = "net total consolidated 净额 合计 总计";
@@ -63,7 +68,7 @@ pub(super) struct Sheet<'a> {
     pub standing: f32,
     /// The terms of its caption, headings and title.
     pub about: Terms,
-    around: Terms,
+    pub(super) around: Terms,
     pub headings: String,
     /// What heads the labels of its rows.
     pub corner: String,
@@ -110,7 +115,7 @@ pub(super) struct Value {
 /// A figure that is asked for: the words that name it.
 pub(super) struct Metric {
     pub words: Vec<Word>,
-    phrase: String,
+    pub(super) phrase: String,
     /// What a label says that is this figure and no other, as terms: the question's own words, or a name of the concept.
     pub whole: Vec<u32>,
     pub names: Vec<Vec<u32>>,
@@ -297,6 +302,9 @@ impl<'a> Reader<'a> {
 
     /// How well a series is the figure.
     pub(super) fn fit(&self, metric: &Metric, sheet: &Sheet, series: &Series) -> Fit {
+        if self.by_likelihood() {
+            return self.likely(metric, sheet, series);
+        }
         let own = terms(bare_label(&series.label));
         let mut both = own.clone();
         both.extend(terms(&series.above));
@@ -381,6 +389,9 @@ impl<'a> Reader<'a> {
                     let order =
                         if current { 0.06 } else { 0.0 } + if at == 0 { 0.02 } else { 0.0 } - if part { 0.1 } else { 0.0 };
                     let right = asked.is_empty() || agreed.is_some();
+                    // An amount is not told by its share of something.
+                    let share = self.by_likelihood() && value.percent && !self.percent;
+                    let kind = if share { kind - SHARE } else { kind };
                     found.push(Candidate {
                         statement: self.said(sheet, series, value),
                         document: sheet.document,
@@ -394,6 +405,9 @@ impl<'a> Reader<'a> {
                     });
                 }
             }
+        }
+        if self.by_likelihood() {
+            doubt(&mut found);
         }
         found
     }
@@ -485,7 +499,10 @@ impl<'a> Reader<'a> {
 
     /// A value as a statement: label, header, value, unit.
     pub(super) fn said(&self, sheet: &Sheet, series: &Series, value: &Value) -> Statement {
-        let shown = sheet.page.text[value.cell.clone()].trim();
+        let mut shown = sheet.page.text[value.cell.clone()].trim().to_owned();
+        if value.percent && !shown.contains(['%', '％']) {
+            shown.push('%');
+        }
         // A figure per share is not in millions.
         let exempt = scale_of(&sheet.unit).is_some() && sheet.scale(series, value) == 1.0;
         let unit = if exempt { String::new() } else { unit_in_brackets(&sheet.unit) };
@@ -879,7 +896,7 @@ fn corner(page: &Page, table: &Table) -> String {
 
 /// The series of a table, and its unit line.
 fn read(page: &Page, table: &Table, reports: &[Period]) -> (Vec<Series>, String) {
-    let text = |cell: &Cell| one_line(page.text.get(cell.range()).unwrap_or_default()).into_owned();
+    let text = |cell: &Cell| together(one_line(page.text.get(cell.range()).unwrap_or_default()).into_owned());
     let mut unit = table.unit.clone().unwrap_or_default();
     let mut headers: Vec<Vec<(u32, u32, String)>> = continued(table);
     let mut series: Vec<Series> = Vec::new();
@@ -922,9 +939,57 @@ fn read(page: &Page, table: &Table, reports: &[Period]) -> (Vec<Series>, String)
         after_group = false;
         in_head = false;
         filled.retain(|(cell, _)| !is_of_notes(&headers, cell));
-        row_of(&filled, &headers, &mut group, reports, &mut series);
+        let foot = || table.rows.iter().skip(at + 1).flatten().all(|cell| !is_figure(&text(cell)));
+        row_of(&filled, &headers, &mut group, reports, &mut series, foot);
     }
+    in_percent(&mut series);
+    rolled_forward(&mut series);
     (series, unit)
+}
+
+/// A year whose digits were set apart: `2 0 1 8`.
+fn together(text: String) -> String {
+    let digits: Vec<&str> = text.trim().split(' ').collect();
+    let apart = digits.len() == 4 && digits.iter().all(|digit| digit.len() == 1 && digit.as_bytes()[0].is_ascii_digit());
+    if apart { digits.concat() } else { text }
+}
+
+/// Where a column says 100% and no more, its figures are shares, whether each of them says so or not.
+fn in_percent(series: &mut [Series]) {
+    let values = || series.iter().flat_map(|series| &series.values);
+    let whole: HashSet<String> =
+        values().filter(|value| value.percent && value.number == 100.0).map(|value| value.header.clone()).collect();
+    let amounts: HashSet<String> = values()
+        .filter(|value| value.number.abs() > 100.0 || value.currency.is_some())
+        .map(|value| value.header.clone())
+        .collect();
+    for value in series.iter_mut().flat_map(|series| &mut series.values) {
+        value.percent |= whole.contains(&value.header) && !amounts.contains(&value.header);
+    }
+}
+
+/// A table that leads from one balance to the next (`Nonvested at December 31, 2018`, `Granted`, `Nonvested at December 31, 2019`)
+/// has its dates in its labels: what stands between two balances happened in the year that ends with the second.
+fn rolled_forward(series: &mut [Series]) {
+    const BALANCES: &[&str] = &["balance", "outstanding", "nonvested", "non-vested", "unvested", "余额"];
+    let mut columns: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, one) in series.iter().enumerate().filter(|(_, one)| one.values.iter().all(|value| value.when.year.is_none())) {
+        columns.entry(one.column.clone()).or_default().push(at);
+    }
+    for rows in columns.into_values() {
+        let balance = |at: &usize| {
+            let label = fold(&series[*at].label).into_owned();
+            let when = When::read(&label, &[]);
+            (BALANCES.iter().any(|word| label.contains(word)) && when.year.is_some()).then_some(when)
+        };
+        let dates: Vec<Option<When>> = rows.iter().map(balance).collect();
+        for (at, row) in rows.iter().enumerate() {
+            let begun = dates[..at].iter().any(Option::is_some);
+            let ends = || dates[at..].iter().flatten().next().filter(|_| begun).and_then(|when| when.year).map(When::over);
+            let Some(when) = dates[at].or_else(ends) else { continue };
+            series[*row].values.iter_mut().for_each(|value| value.when = when);
+        }
+    }
 }
 
 /// Whether a row without figures names columns anew: `分地区 | 营业收入 | 营业成本`.
@@ -951,6 +1016,7 @@ fn row_of(
     group: &mut Vec<String>,
     reports: &[Period],
     series: &mut Vec<Series>,
+    foot: impl Fn() -> bool,
 ) {
     // A mark such as `(1)` right behind the label leads to a note, where other figures follow that are no marks.
     let figures = || filled.iter().filter(|(cell, t)| is_figure(t) && !(cell.column == 0 && filled.len() > 1));
@@ -964,7 +1030,9 @@ fn row_of(
     let mut label =
         filled.iter().take_while(|part| !value(part)).filter(named).map(|(_, t)| t.as_str()).collect::<Vec<_>>().join(" ");
     if label.is_empty() {
-        return;
+        // What has no name at the foot of a table sums it up.
+        let Some(above) = series.last().filter(|_| foot()) else { return };
+        label = if above.label.contains(is_han) { "合计" } else { "Total" }.to_owned();
     }
     // A label that was broken into two rows: `Trade receivables, net of` / `allowances`.
     if label.starts_with(|c: char| c.is_lowercase())

@@ -80,6 +80,11 @@ impl When {
         Self { year: self.year.map(|year| if ends { year - named_before } else { year }), ..self }
     }
 
+    /// All of a year.
+    pub(super) fn over(year: i32) -> Self {
+        Self { year: Some(year), span: Some(Span::Year), ..Self::default() }
+    }
+
     /// Whether it covers less than a year.
     pub(super) fn is_part(self) -> bool {
         matches!(self.span, Some(Span::Quarter | Span::Half | Span::NineMonths))
