@@ -136,7 +136,8 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
     }
     let mut candidates = reader.candidates();
     let chance = candidates.iter().filter_map(|candidate| candidate.sure).reduce(f32::max);
-    if reader.works_out(&sheets) {
+    let works_out = reader.works_out(&sheets);
+    if works_out {
         // A sentence may state what could not be worked out, but only with a figure; a value of a table is something else.
         candidates.retain(|c| c.statement.focus.is_empty() && quantities(&c.statement.text).iter().any(|q| q.is_amount()));
         // It does so under the ratio's name: an adjusted profit margin is no operating margin.
@@ -144,19 +145,28 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
             let names: Vec<Terms> = ratios.iter().flat_map(|ratio| &ratio.names).map(|name| terms(name)).collect();
             candidates.retain(|c| names.iter().any(|name| name.is_subset(&terms(&c.statement.text))));
         }
-    } else if let Some(statements) =
-        reader.one_by_one(&sheets).or_else(|| reader.each_figure(&sheets)).or_else(|| reader.stated_once(&sheets))
+    } else if let Some(statements) = reader
+        .one_by_one(&sheets)
+        .or_else(|| reader.each_thing(&sheets))
+        .or_else(|| reader.each_figure(&sheets))
+        .or_else(|| reader.stated_once(&sheets))
     {
         return Draft::quoted(statements, Vec::new());
     } else {
-        let found = reader.looked_up(&sheets, &reader.metric(&question.subject));
+        let mut found = reader.looked_up(&sheets, &reader.metric(&question.subject));
         if reader.filed && reader.figure {
             // What says another amount than the statement does is about something else.
             candidates.retain(|sentence| !contradicted(sentence, &found));
         }
-        if reader.by_likelihood() && found.iter().any(|candidate| candidate.enough) {
-            // What was weighed against the rows of all tables is not picked a second time by what its passage says.
-            candidates.retain(|candidate| candidate.statement.focus.is_empty());
+        if reader.by_likelihood() {
+            if likely::doubt(&mut found) {
+                // A sentence of yet another document would settle nothing.
+                return Draft::refused(Reason::WeakEvidence, which_one(question)).with_chance(chance);
+            }
+            if found.iter().any(|candidate| candidate.enough) {
+                // What was weighed against the rows of all tables is not picked a second time by what its passage says.
+                candidates.retain(|candidate| candidate.statement.focus.is_empty());
+            }
         }
         candidates.extend(found);
     }
@@ -169,7 +179,9 @@ pub fn draft(question: &Question, evidence: &Evidence) -> Draft {
     if let Some(name) = reader.of_whom() {
         candidates.retain(|candidate| reader.speaks_of(candidate, &name));
     }
-    let other_period = candidates.is_empty() || candidates.iter().any(|candidate| candidate.other_period);
+    // What could not be worked out, because several tables would do, is not lacking.
+    let several = works_out && reader.by_likelihood();
+    let other_period = candidates.is_empty() && !several || candidates.iter().any(|candidate| candidate.other_period);
     let weighed = candidates.iter().filter(|c| c.chance.is_some() && (c.enough || !question.chinese));
     let surest = weighed.filter_map(|c| c.sure).fold(0.0, f32::max);
     let least = if question.chinese { SURE.0 } else { SURE.1 };
@@ -1520,6 +1532,13 @@ fn whose(question: &Question) -> String {
     match question.chinese {
         true => format!("有几家公司的报告说到“{}”，请说明问的是哪一家", question.subject),
         false => format!("The reports of several companies speak of “{}”; name the one that is meant", question.subject),
+    }
+}
+
+fn which_one(question: &Question) -> String {
+    match question.chinese {
+        true => format!("几份资料对“{}”的说法不同，请说明问的是哪一家", question.subject),
+        false => format!("Several documents say different things of “{}”; name whose is meant", question.subject),
     }
 }
 

@@ -12,7 +12,7 @@ use index::{
 
 use super::{
     Reader, Terms, Word, likely,
-    plan::{Bound, Plan, What, is_range, phrase_at},
+    plan::{self, Bound, Plan, What, is_range, phrase_at},
     ratio::{self, Formula, Ratio, Shown},
     table::{Metric, Series, Sheet, Value, asking_part, labelled, undated},
     terms,
@@ -87,16 +87,48 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// How far a figure moved in one year, where no table says so itself: `the increase in interest income in 2019`.
+    /// How far a figure moved in one year, or its mean over one, where no table says so itself: `the increase in interest income in
+    /// 2019`, `the 2019 average inventories`.
     fn moved(&self, sheets: &[Sheet<'a>]) -> Option<Plan> {
-        const MOVES: &[&str] = &["change", "increase", "decrease", "decline", "variance"];
+        const MOVES: &[&str] = &["change", "increase", "decrease", "decline", "variance", "average"];
         let plan = Plan::of_one_year(self.question).filter(|plan| self.by_likelihood() && plan.figures.len() == 1)?;
         let metric = self.metric(&self.question.subject);
-        let says = |sheet: &Sheet, series: &Series| {
-            let said = fold(&format!("{} {}", series.label, series.column)).into_owned();
-            MOVES.iter().any(|word| said.contains(word)) && self.fit(&metric, sheet, series).enough
-        };
-        (!sheets.iter().any(|sheet| sheet.series.iter().any(|series| says(sheet, series)))).then_some(plan)
+        let rows = sheets.iter().flat_map(|sheet| sheet.series.iter().map(move |series| (sheet, series)));
+        let fits = rows.map(|(sheet, series)| (self.fit(&metric, sheet, series).score, series));
+        let (_, best) = fits.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+        let said = fold(&format!("{} {}", best.label, best.column)).into_owned();
+        (!MOVES.iter().any(|word| said.contains(word))).then_some(plan)
+    }
+
+    /// Two things that are asked for at once (`the sales of A and B respectively`), out of one table.
+    pub(super) fn each_thing(&self, sheets: &[Sheet<'a>]) -> Option<Vec<Statement>> {
+        let periods: HashSet<Period> = self.question.periods.iter().copied().collect();
+        if !self.by_likelihood() || periods.len() > 1 || !self.folded.contains("respective") {
+            return None;
+        }
+        let things = plan::things(&self.question.subject)?.map(|thing| self.metric(&thing));
+        let period = self.question.periods.first();
+        let mut found: Vec<(f32, Vec<Found>)> = Vec::new();
+        for sheet in sheets {
+            let of = |metric: &Metric| {
+                let fits = sheet.series.iter().map(|series| (self.fit(metric, sheet, series), series));
+                let told = fits.filter(|(fit, _)| fit.enough).filter_map(|(fit, series)| {
+                    let speaks = |value: &&Value| period.is_none_or(|period| self.speaks(value, *period, sheet).is_some());
+                    let named = series.values.iter().filter(speaks).find(|value| self.asks_for_column(value));
+                    let value = named.or_else(|| series.values.iter().find(speaks))?;
+                    Some((fit.score, Found { sheet, series, value }))
+                });
+                told.max_by(|(a, _), (b, _)| a.total_cmp(b))
+            };
+            let [Some((a, first)), Some((b, second))] = things.each_ref().map(of) else { continue };
+            if first.value.cell != second.value.cell {
+                found.push(((a + b) / 2.0, vec![first, second]));
+            }
+        }
+        found.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        let ((score, best), others) = found.split_first()?;
+        is_sure(*score, best, others)
+            .then(|| best.iter().map(|found| self.said(found.sheet, found.series, found.value)).collect())
     }
 
     /// The values of one series for each of several periods that are asked for.
@@ -137,11 +169,11 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether the question wants something worked out: then no single figure of a table is its answer.
-    pub(super) fn works_out(&self, sheets: &[Sheet]) -> bool {
+    pub(super) fn works_out(&self, sheets: &[Sheet<'a>]) -> bool {
         let works_out = |(name, _): (&str, _)| self.kind != Kind::Why && !self.states(sheets, name) && self.of_the_whole(name);
         let looks = |what: What| matches!(what, What::Leader(_) | What::Members { .. });
         let plan = Plan::of(self.question).filter(|plan| !looks(plan.what));
-        ratio::asked(&self.folded).is_some_and(works_out) || plan.is_some()
+        ratio::asked(&self.folded).is_some_and(works_out) || plan.is_some() || self.moved(sheets).is_some()
     }
 
     /// A change, mean or sum of one figure over periods.
@@ -291,7 +323,8 @@ impl<'a> Reader<'a> {
             What::Share if y != 0.0 => {
                 let share = format!("{}%", number(x / y * 100.0, 2));
                 // A proportion may be told as a part of one.
-                let out = if self.folded.contains("proportion") { format!("{} ({share})", number(x / y, 2)) } else { share };
+                let part = self.folded.contains("proportion") && !self.percent;
+                let out = if part { format!("{} ({share})", number(x / y, 2)) } else { share };
                 (Operation::Share, x / y * 100.0, format!("{shown_a} / {shown_b}"), out)
             }
             What::Ratio if y != 0.0 => (Operation::Ratio, x / y, format!("{shown_a} / {shown_b}"), number(x / y, 2)),
@@ -849,15 +882,8 @@ impl Worked<'_, '_> {
 fn is_sure(score: f32, found: &[Found], others: &[(f32, Vec<Found>)]) -> bool {
     let of = |found: &[Found]| found.first().map(|first| first.sheet.document);
     let amounts = |found: &[Found]| found.iter().map(|found| found.value.number).collect::<Vec<f64>>();
-    let mut rivals: Vec<(DocumentId, f32)> = Vec::new();
-    for (score, other) in others.iter().filter(|(_, other)| of(other) != of(found) && amounts(other) != amounts(found)) {
-        let Some(document) = of(other) else { continue };
-        match rivals.iter_mut().find(|(known, _)| *known == document) {
-            Some((_, best)) => *best = best.max(*score),
-            None => rivals.push((document, *score)),
-        }
-    }
-    likely::surely(score, rivals.into_iter().map(|(_, score)| score))
+    let others = others.iter().filter(|(_, other)| of(other) != of(found) && amounts(other) != amounts(found));
+    likely::surely(score, others.filter_map(|(score, other)| Some((of(other)?, *score))))
 }
 
 /// A statement that rests on several values.

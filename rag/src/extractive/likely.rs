@@ -5,7 +5,12 @@
 //! conditional logit over the rows of the tables looked through, so that they say, too, how sure the best row is: where tables
 //! of several documents are as likely, none is told. Fitted on English questions, whose words are set apart.
 
-use index::lexical::{fold, tokens};
+use std::collections::HashMap;
+
+use index::{
+    corpus::DocumentId,
+    lexical::{fold, tokens},
+};
 
 use super::{
     Candidate, Reader,
@@ -35,14 +40,18 @@ const PLACE: f32 = -0.105;
 const SHARE: f32 = -2.0;
 const NO_SHARE: f32 = -0.67;
 
-/// A row below this is no answer: hardly any of those was right.
-const LEAST: f32 = 3.5;
+/// A row below this is no answer: most of those were wrong.
+const LEAST: f32 = 5.0;
 /// How far a score goes up with the weights' sum, and from where: a row that is all that was asked for reaches what a sentence
 /// does that is.
 const SCALE: f32 = 0.1;
 const BASE: f32 = 0.2;
 /// A figure is told if it is this likely among those of the other documents.
 const SURE: f32 = 0.35;
+/// A value of at least this score is surely of what is asked, whosever it is.
+const SPEAKS: f32 = 1.2;
+/// What a figure is called that is a share.
+const SHARES: &[&str] = &["percent", "proportion", "margin", "rate", "ratio", "yield", "share of"];
 /// The words of a question that name no figure, and that any label may have.
 const PLAIN: &[&str] = &["company", "amount", "value", "respectively", "respective", "s"];
 
@@ -76,14 +85,15 @@ impl Reader<'_> {
         let written = share(&words(&metric.phrase), &words(&fold(&format!("{} {}", series.label, series.above))), self);
         let of_label = words(&name);
         let extra = if of_all { 0.0 } else { 1.0 - share(&of_label, &asked, self) };
-        let whole = !name.trim().is_empty() && plain_words(&self.folded).contains(&name);
+        let whole = !name.trim().is_empty() && metric.phrase.contains(&name);
         let column = undated(&series.column);
         let column = if column.is_empty() { 0.0 } else { 1.0 - share(&words(&fold(&column)), &asked, self) };
         let periods = &self.question.periods;
         let held = periods.iter().filter(|asked| series.values.iter().any(|v| self.speaks(v, **asked, sheet).is_some())).count();
         let held = if periods.is_empty() { 1.0 } else { held as f32 / periods.len() as f32 };
         let percent = series.values.iter().all(|value| value.percent);
-        let percent = match (percent, self.percent) {
+        let wanted = SHARES.iter().any(|word| metric.phrase.contains(word));
+        let percent = match (percent, wanted) {
             (true, false) => SHARE,
             (false, true) => NO_SHARE,
             _ => 0.0,
@@ -105,6 +115,36 @@ impl Reader<'_> {
     }
 }
 
+/// Whether a folded English question asks for the names of things, or for what something is: no value tells that.
+pub(super) fn asks_for_words(folded: &str) -> bool {
+    const THINGS: &[&str] = &[
+        "components",
+        "countries",
+        "segments",
+        "regions",
+        "items",
+        "types",
+        "kinds",
+        "categories",
+        "factors",
+        "scopes",
+        "reasons",
+        "names",
+        "methods",
+        "services",
+        "standards",
+    ];
+    const SAYS: &[&str] =
+        &["represent", "consist of", "comprise", "refer to", "mean", "caused", "table show", "determined", "calculated"];
+    let asked = folded.split_once("what are ").map(|(_, behind)| behind.split(' ').take(4).collect::<Vec<_>>());
+    asked.is_some_and(|asked| asked.iter().any(|word| THINGS.contains(word)))
+        || (folded.contains("what do")
+            || folded.contains("what caused")
+            || folded.starts_with("how is ")
+            || folded.starts_with("how are "))
+            && SAYS.iter().any(|word| folded.contains(word))
+}
+
 /// The words of a folded text that may name a figure.
 fn words(folded: &str) -> Vec<&str> {
     folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty() && !PLAIN.contains(word)).collect()
@@ -117,25 +157,50 @@ fn share(words: &[&str], held: &[&str], reader: &Reader) -> f32 {
     words.iter().filter(|word| held.contains(word)).map(|word| weight(&word)).sum::<f32>() / all.max(1e-6)
 }
 
-/// Whether the best of some scores is sure to be the one, `others` being the best of each other document.
-pub(super) fn surely(best: f32, others: impl Iterator<Item = f32>) -> bool {
-    let rivals: f32 = others.map(|other| ((other - best) / SCALE).exp()).sum();
+/// Whether a score is sure to be that of the figure that is meant, `others` being those of other documents that say another one.
+pub(super) fn surely(best: f32, others: impl Iterator<Item = (DocumentId, f32)>) -> bool {
+    let mut rivals: HashMap<DocumentId, f32> = HashMap::new();
+    for (document, score) in others {
+        let known = rivals.entry(document).or_insert(score);
+        *known = known.max(score);
+    }
+    let rivals: f32 = rivals.values().map(|score| ((score - best) / SCALE).exp()).sum();
     1.0 / (1.0 + rivals) >= SURE
 }
 
-/// Where values of several documents are as likely, none is told.
-pub(super) fn doubt(found: &mut [Candidate]) {
+/// Whether values of several documents are about as likely: then none is told. Says whether the tables surely speak of it.
+pub(super) fn doubt(found: &mut [Candidate]) -> bool {
     let told = found.iter().filter(|candidate| candidate.enough);
-    let Some(best) = told.clone().max_by(|a, b| a.score.total_cmp(&b.score)) else { return };
+    let Some(best) = told.clone().max_by(|a, b| a.score.total_cmp(&b.score)) else { return false };
     let amount = |candidate: &Candidate| candidate.statement.figure.as_ref().map(|figure| figure.value);
-    let mut rivals: Vec<(index::corpus::DocumentId, f32)> = Vec::new();
-    for other in told.filter(|other| other.document != best.document && amount(other) != amount(best)) {
-        match rivals.iter_mut().find(|(document, _)| *document == other.document) {
-            Some((_, score)) => *score = score.max(other.score),
-            None => rivals.push((other.document, other.score)),
-        }
+    let others = told.filter(|other| other.document != best.document && amount(other) != amount(best));
+    if surely(best.score, others.map(|other| (other.document, other.score))) {
+        return false;
     }
-    if !surely(best.score, rivals.into_iter().map(|(_, score)| score)) {
-        found.iter_mut().for_each(|candidate| candidate.enough = false);
+    let settled = best.score >= SPEAKS;
+    found.iter_mut().for_each(|candidate| candidate.enough = false);
+    settled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_for_the_names_of_things_is_told_no_value() {
+        let check = |text: &str, words: bool| assert_eq!(asks_for_words(text), words, "{text}");
+        check("what are the components of inventories?", true);
+        check("what does other income represent?", true);
+        check("what are the total assets in 2019?", false);
+        check("what was the income tax expense in 2019?", false);
+    }
+
+    #[test]
+    fn a_figure_is_sure_if_no_other_document_says_another_one_as_well() {
+        let (one, two) = (DocumentId::new(), DocumentId::new());
+        assert!(surely(1.2, std::iter::empty()));
+        assert!(surely(1.2, [(one, 1.2), (one, 1.2)].into_iter()));
+        assert!(!surely(1.2, [(one, 1.2), (two, 1.2)].into_iter()));
+        assert!(surely(1.5, [(one, 1.2), (two, 1.2)].into_iter()));
     }
 }

@@ -65,9 +65,9 @@ impl Plan {
         Self::read(question, false)
     }
 
-    /// The same, where a change in one year is asked for: it is that from the year before.
+    /// The same, where a change or a mean of one year is asked for: with the year before.
     pub(super) fn of_one_year(question: &Question) -> Option<Self> {
-        Self::read(question, true).filter(|plan| plan.what == What::Change)
+        Self::read(question, true).filter(|plan| matches!(plan.what, What::Change | What::Average))
     }
 
     fn read(question: &Question, since: bool) -> Option<Self> {
@@ -80,7 +80,7 @@ impl Plan {
             "due to",
             "explain",
             "led to",
-            "respectively",
+            "respective",
             "原因",
             "为什么",
             "为何",
@@ -221,7 +221,7 @@ fn english(folded: &str, question: &Question, since: bool) -> Option<Plan> {
         moved,
         first(What::Growth, GROWTH),
         first(What::Change, CHANGE),
-        first(What::Average, AVERAGE),
+        first(What::Average, AVERAGE).filter(|(at, ..)| !text[..*at].trim_end_matches([' ', '-']).ends_with("weighted")),
         first(What::Sum, SUM),
         pair(What::Share, share(text)),
         pair(What::Ratio, ratio(text)),
@@ -491,7 +491,8 @@ fn chinese(folded: &str, question: &Question) -> Option<Plan> {
 /// needs one year only.
 fn over_time(question: &Question, what: What, since: bool) -> Option<Vec<Period>> {
     let mut periods: Vec<Period> = Vec::new();
-    let folded = fold(&question.text).replace(' ', "");
+    let said = fold(&question.text);
+    let folded = said.replace(' ', "");
     let bare = |period: &Period| {
         period.year.is_some_and(|year| !["fy", "fiscal", "fiscalyear"].iter().any(|fy| folded.contains(&format!("{fy}{year}"))))
     };
@@ -519,8 +520,13 @@ fn over_time(question: &Question, what: What, since: bool) -> Option<Vec<Period>
     periods.sort_by_key(order);
     match (what, periods.as_slice()) {
         (What::Growth | What::Change | What::Average, []) if question.periods.is_empty() => Some(periods),
-        (What::Growth | What::Change, [one]) if since || what == What::Growth => {
-            Some(vec![Period { year: one.year.map(|y| y - 1), ..*one }, *one])
+        (What::Growth | What::Change | What::Average, [one]) if since || what == What::Growth => {
+            let to = |years: i32| Period { year: one.year.map(|year| year + years), ..*one };
+            // `the increase from 2018` leads to the year that follows.
+            let starts = one.year.is_some_and(|year| {
+                ["from ", "from fiscal ", "since "].iter().any(|from| said.contains(&format!("{from}{year}")))
+            });
+            Some(if starts { vec![*one, to(1)] } else { vec![to(-1), *one] })
         }
         (What::Growth | What::Change, [first, .., last]) => Some(vec![*first, *last]),
         (What::Average | What::Sum, [first, last]) if is_range(question) => {
@@ -539,7 +545,7 @@ pub(super) fn is_range(question: &Question) -> bool {
     said.windows(2).any(|pair| {
         let between = folded.get(pair[0].0.end..pair[1].0.start).unwrap_or_default().trim();
         matches!(between, "-" | "–" | "—" | "to" | "through" | "至" | "到" | "~")
-    }) && (!folded.contains("between") || folded.contains("3 year") || folded.contains("three year"))
+    })
 }
 
 /// Two figures in what follows an operation: `a and b`, `a between x and y`.
@@ -554,6 +560,15 @@ fn two(text: &str) -> Option<Vec<String>> {
     let (a, b) = (bare_figure(a), bare_figure(b));
     (text.trim().starts_with("between ") || bare.matches(" and ").count() == 1).then_some(())?;
     (!a.is_empty() && !b.is_empty()).then(|| vec![a, b])
+}
+
+/// The two things of a question that asks for both at once: `sales of a and b` are the sales of each.
+pub(super) fn things(text: &str) -> Option<[String; 2]> {
+    let text = without(text, &["respective", "respectively", "values", "value", "amounts", "amount", "company's", "segments"]);
+    let (a, b) = text.split_once(" and ")?;
+    let head = [" of ", " from ", " for "].iter().filter_map(|word| Some(a.rfind(word)? + word.len())).max().unwrap_or(0);
+    let (a, b) = (bare_figure(a), bare_figure(&format!("{}{b}", &a[..head])));
+    (!a.is_empty() && !b.is_empty()).then_some([a, b])
 }
 
 /// `a as a percentage of b`, `percentage of a in b`, `percentage of b that is a`.
@@ -575,7 +590,7 @@ fn share(text: &str) -> Option<(usize, Vec<String>)> {
             .map_or_else(|| a.clone(), bare_figure);
         return (!a.is_empty() && !b.is_empty()).then(|| (0, vec![a, b]));
     }
-    const OF: &[&str] = &["percentage of ", "proportion of ", "percent of ", "share of "];
+    const OF: &[&str] = &["percentage constitution of ", "percentage of ", "proportion of ", "percent of ", "share of "];
     let (at, phrase) = OF.iter().filter_map(|phrase| Some((word_at(text, phrase.trim_end())?, *phrase))).min()?;
     let rest = text.get(at + phrase.len()..)?;
     const IS: &[&str] = &[
@@ -713,6 +728,36 @@ mod tests {
         check("By what percentage did revenue rise in 2022?", What::Growth, &["revenue"], &[2021, 2022]);
         check("How fast did operating cash flow grow in 2022?", What::Growth, &["operating cash flow"], &[2021, 2022]);
         check("2023年营业收入同比增长率是多少？", What::Growth, &["营业收入"], &[2022, 2023]);
+    }
+
+    #[test]
+    fn years_that_a_change_runs_between_are_no_figures() {
+        let text = "What is the change in amortization and depreciation expense between 2017 and 2018?";
+        check(text, What::Change, &["amortization and depreciation expense"], &[2017, 2018]);
+        let text = "What is the difference between basic and diluted earnings in 2019?";
+        check(text, What::Change, &["basic", "diluted earnings"], &[2019]);
+    }
+
+    #[test]
+    fn a_change_or_a_mean_of_one_year_takes_the_year_before() {
+        let years = |text: &str| {
+            let plan = Plan::of_one_year(&Question::read(text, &[]))?;
+            Some((plan.what, plan.periods.iter().filter_map(|p| p.year).collect::<Vec<_>>()))
+        };
+        assert_eq!(years("What was the increase in interest income in 2019?"), Some((What::Change, vec![2018, 2019])));
+        assert_eq!(years("What was the increase in interest expense from 2018?"), Some((What::Change, vec![2018, 2019])));
+        assert_eq!(years("What is the 2019 average free cash flow?"), Some((What::Average, vec![2018, 2019])));
+        assert_eq!(years("What is the weighted-average exercise price in 2019?"), None);
+    }
+
+    #[test]
+    fn what_two_things_share_is_asked_of_each() {
+        let check = |text: &str, wanted: [&str; 2]| assert_eq!(things(text).unwrap(), wanted, "{text}");
+        check(
+            "net sales of the international and foodservice segment",
+            ["net sales of the international", "net sales of foodservice segment"],
+        );
+        check("respective high and low prices", ["high", "low prices"]);
     }
 
     #[test]

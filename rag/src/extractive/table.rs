@@ -16,7 +16,7 @@ use index::{
     page::{Block, BlockKind, Cell, Page, Table},
 };
 
-use super::{Candidate, Reader, SYNONYM, Terms, Word, currency, is_word, likely::doubt, terms, wants_value, when::When};
+use super::{Candidate, Reader, SYNONYM, Terms, Word, currency, is_word, likely::asks_for_words, terms, wants_value, when::When};
 use crate::{
     ask::Figure,
     cite::{self, Place, Statement},
@@ -346,9 +346,11 @@ impl<'a> Reader<'a> {
     /// The values of a figure that answer the question as it stands: of each series that is the figure, the one of the asked period.
     pub(super) fn looked_up(&self, sheets: &[Sheet], metric: &Metric) -> Vec<Candidate> {
         let mut found = Vec::new();
-        if !wants_value(self.kind) {
+        if !wants_value(self.kind) || self.by_likelihood() && asks_for_words(&self.folded) {
             return found;
         }
+        // Who asks for a percentage is not told an amount.
+        let in_percent = ["percent", "%"].iter().any(|word| self.folded.contains(word));
         // Without a period, the figure of a company is that of the year of its newest report.
         let newest = |of: DocumentId| {
             let own = |name: &&Name| name.documents.contains(&of);
@@ -389,9 +391,14 @@ impl<'a> Reader<'a> {
                     let order =
                         if current { 0.06 } else { 0.0 } + if at == 0 { 0.02 } else { 0.0 } - if part { 0.1 } else { 0.0 };
                     let right = asked.is_empty() || agreed.is_some();
+                    let said_so = || ["%", "percent", "rate", "margin"].iter().any(|word| fold(&described).contains(word));
+                    if self.by_likelihood() && in_percent && !value.percent && !said_so() {
+                        continue;
+                    }
                     // An amount is not told by its share of something.
                     let share = self.by_likelihood() && value.percent && !self.percent;
                     let kind = if share { kind - SHARE } else { kind };
+                    let kind = if self.asks_for_column(value) { kind + CALLED } else { kind };
                     found.push(Candidate {
                         statement: self.said(sheet, series, value),
                         document: sheet.document,
@@ -406,10 +413,13 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        if self.by_likelihood() {
-            doubt(&mut found);
-        }
         found
+    }
+
+    /// Whether a question that names nobody says what the column of a value is called: `due in 1 to 3 years`.
+    pub(super) fn asks_for_column(&self, value: &Value) -> bool {
+        let header = plain_words(&fold(&value.header));
+        self.by_likelihood() && value.when.year.is_none() && header.len() > 3 && plain_words(&self.folded).contains(&header)
     }
 
     /// How well a series in the other language is what the question asks for.
@@ -944,6 +954,7 @@ fn read(page: &Page, table: &Table, reports: &[Period]) -> (Vec<Series>, String)
     }
     in_percent(&mut series);
     rolled_forward(&mut series);
+    rolled_across(&mut series);
     (series, unit)
 }
 
@@ -965,6 +976,31 @@ fn in_percent(series: &mut [Series]) {
         .collect();
     for value in series.iter_mut().flat_map(|series| &mut series.values) {
         value.percent |= whole.contains(&value.header) && !amounts.contains(&value.header);
+    }
+}
+
+/// A row that leads from one balance to the next (`2018 | Acquisitions | Transfers | 2019`): what stands between two dates happened
+/// in the year that ends with the second.
+fn rolled_across(series: &mut [Series]) {
+    let mut lines: HashMap<usize, Vec<(usize, usize, usize)>> = HashMap::new();
+    for (at, one) in series.iter().enumerate() {
+        for (which, value) in one.values.iter().enumerate() {
+            lines.entry(value.line.start).or_default().push((value.cell.start, at, which));
+        }
+    }
+    for mut cells in lines.into_values() {
+        cells.sort_unstable();
+        let when = |(_, at, which): &(usize, usize, usize)| series[*at].values[*which].when;
+        let [first, between @ .., last] = cells.as_slice() else { continue };
+        let moves = !between.is_empty() && between.iter().all(|cell| when(cell) == When::default());
+        let (from, to) = (when(first), when(last));
+        if let (true, true, Some(begun), Some(ended)) = (moves, from.is_dated() && to.is_dated(), from.year, to.year)
+            && ended == begun + 1
+        {
+            for (_, at, which) in between {
+                series[*at].values[*which].when = When::over(ended);
+            }
+        }
     }
 }
 
@@ -1298,5 +1334,52 @@ pub(super) fn unit_in_brackets(unit: &str) -> String {
         true => unit,
         false if unit.contains(is_han) => format!("（{unit}）"),
         false => format!(" ({unit})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(header: &str, at: usize, line: usize, number: f64, percent: bool) -> Value {
+        let (line, cell) = (line..line + 1, at..at + 1);
+        let (header, when) = (header.to_owned(), When::read(header, &[]));
+        Value { header, when, name: line.clone(), line, cell, number, percent, decimals: 0, currency: None }
+    }
+
+    fn row(label: &str, values: Vec<Value>) -> Series {
+        Series { label: label.into(), above: String::new(), column: String::new(), values }
+    }
+
+    #[test]
+    fn what_stands_between_two_balances_happened_in_the_year_of_the_second() {
+        let labels = ["Nonvested at December 31, 2018", "Granted", "Nonvested at December 31, 2019"];
+        let mut series: Vec<Series> =
+            labels.iter().enumerate().map(|(at, label)| row(label, vec![value("Shares", at, at, 5.0, false)])).collect();
+        rolled_forward(&mut series);
+        let years: Vec<_> = series.iter().map(|series| series.values[0].when.year).collect();
+        assert_eq!(years, [Some(2018), Some(2019), Some(2019)]);
+
+        let columns = ["Dec 29, 2018", "Acquisitions", "Dec 28, 2019"];
+        let values = columns.iter().enumerate().map(|(at, header)| value(header, at, 0, 5.0, false)).collect();
+        let mut series = vec![row("Data Center Group", values)];
+        rolled_across(&mut series);
+        assert_eq!(series[0].values[1].when.year, Some(2019));
+    }
+
+    #[test]
+    fn a_column_that_comes_to_a_hundred_percent_holds_shares() {
+        let mut series = vec![
+            row("Revenue", vec![value("2019", 0, 0, 100.0, true), value("2018", 1, 0, 812.0, false)]),
+            row("Gross profit", vec![value("2019", 2, 1, 40.0, false), value("2018", 3, 1, 300.0, false)]),
+        ];
+        in_percent(&mut series);
+        assert!(series[1].values[0].percent && !series[1].values[1].percent);
+    }
+
+    #[test]
+    fn a_year_whose_digits_are_set_apart_is_read() {
+        assert_eq!(together("2 0 1 8".into()), "2018");
+        assert_eq!(together("2 shares".into()), "2 shares");
     }
 }
