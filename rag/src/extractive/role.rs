@@ -61,11 +61,10 @@ impl<'a> Reader<'a> {
             return None;
         }
         let (mentions, rest) = self.question.pack.glossary.mentions(&fold(&self.question.subject));
-        let audits = (mentions.is_empty() && self.folded.contains("who audited")).then(|| "auditor");
-        let audits = audits.and_then(|auditor| self.question.pack.glossary.concept(auditor));
         let concept = match mentions.as_slice() {
             [mention] => mention.concept,
-            _ => audits?,
+            [] if self.folded.contains("who audited") => self.question.pack.glossary.concept("auditor")?,
+            _ => return None,
         };
         let besides: HashSet<String> = tokens(BESIDES).into_iter().collect();
         let more = self.telling(&rest).into_iter().any(|token| !besides.contains(&token));
