@@ -312,6 +312,7 @@ mod tests {
     /// The codes that commands end with by themselves.
     fn codes_of_commands() -> Vec<&'static str> {
         let sources = [
+            include_str!("../catalogue.rs"),
             include_str!("../cli.rs"),
             include_str!("../doctor.rs"),
             include_str!("../door.rs"),
