@@ -310,13 +310,10 @@ fn person_zh(text: &str, spot: &Range<usize>) -> Option<Range<usize>> {
     let cell = cell.min(front.len());
     let title = ["先生", "女士"].iter().filter_map(|title| text[..spot.start].rfind(title)).max();
     let titled = title.filter(|at| spot.start - at <= NEAR).and_then(|at| {
-        let front = &text[..at];
-        let from = front.char_indices().rev().take_while(|(_, c)| is_han(*c)).take(4).last()?.0;
-        (2..=4)
-            .filter_map(|n| front.char_indices().rev().nth(n - 1))
-            .map(|(from, _)| from..at)
-            .find_map(name)
-            .filter(|r| r.start >= from)
+        let last = |n: usize| text[..at].char_indices().rev().nth(n - 1).map(|(from, _)| from..at);
+        // Most names have three characters; `任林岚女士` has a verb before one of two.
+        let verb = |range: &Range<usize>| text[range.clone()].starts_with(['任', '由', '和', '与', '于', '经']);
+        last(3).filter(|range| !verb(range)).and_then(name).or_else(|| name(last(2)?)).or_else(|| name(last(4)?))
     });
     name(cell..front.len()).or(titled).or_else(|| name(start..end)).or_else(|| name(address?))
 }
@@ -352,6 +349,7 @@ mod tests {
         check("林岚 | 董事、董事长", Some("林岚"));
         check("公司董事长林岚女士间接持股", Some("林岚"));
         check("选举林岚女士为公司董事长", Some("林岚"));
+        check("聘任林于晴女士为公司董事长", Some("林于晴"));
         check("董事长对年度报告负责", None);
         check("公司董事长主持会议", None);
     }
